@@ -1,0 +1,141 @@
+//! One block's weights and the parts of it that act on each row alone.
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+
+use crate::error::Result;
+use crate::linear::Linear;
+use crate::norm::Norm;
+use crate::rope;
+use crate::spec::{Activation, DecoderSpec, QkNorm};
+
+/// Rows that go through the row-wise parts together: keeps a tile's inner layer in cache and its memory bounded.
+const TILE_ROWS: usize = 256;
+
+/// The weights of a block.
+pub(crate) struct BlockWeights {
+    pub(crate) attention_norm: Option<Norm>,
+    pub(crate) query: Linear,
+    pub(crate) key: Linear,
+    pub(crate) value: Linear,
+    pub(crate) query_norm: Option<Norm>,
+    pub(crate) key_norm: Option<Norm>,
+    pub(crate) output: Linear,
+    pub(crate) attention_post_norm: Option<Norm>,
+    pub(crate) mlp_norm: Option<Norm>,
+    pub(crate) gate: Option<Linear>,
+    pub(crate) up: Linear,
+    pub(crate) down: Linear,
+    pub(crate) mlp_post_norm: Option<Norm>,
+}
+
+/// Near-equal tiles: the split depends on the number of rows alone, and no tile is left with a row or two.
+pub(crate) fn tiles(rows: usize) -> Vec<(usize, usize)> {
+    let count = rows.div_ceil(TILE_ROWS).max(1);
+    (0..count).map(|i| (i * rows / count, (i + 1) * rows / count)).map(|(a, b)| (a, b - a)).collect()
+}
+
+/// Applies `f` to tiles of the rows of `x` and joins what it returns, each `[rows, ...]`.
+pub(crate) fn by_tile<const N: usize>(
+    x: &Tensor,
+    f: impl Fn(&Tensor, usize) -> Result<[Tensor; N]> + Sync,
+) -> Result<[Tensor; N]> {
+    let parts = tiles(x.dim(0)?)
+        .into_par_iter()
+        .map(|(start, len)| f(&x.narrow(0, start, len)?, start))
+        .collect::<Result<Vec<[Tensor; N]>>>()?;
+    let joined: Vec<Tensor> = (0..N)
+        .map(|i| {
+            let column: Vec<&Tensor> = parts.iter().map(|p| &p[i]).collect();
+            Ok(Tensor::cat(&column, 0)?)
+        })
+        .collect::<Result<_>>()?;
+    Ok(std::array::from_fn(|i| joined[i].clone()))
+}
+
+fn normed(norm: Option<&Norm>, x: &Tensor) -> Result<Tensor> {
+    match norm {
+        None => Ok(x.clone()),
+        Some(n) => n.forward(x),
+    }
+}
+
+impl BlockWeights {
+    /// Queries `[rows, heads, head_dim]`, keys and values `[rows, kv_heads, head_dim]` of residual rows `[rows, D]`, with
+    /// q/k norms and rotary positions applied.
+    pub(crate) fn project(
+        &self,
+        spec: &DecoderSpec,
+        x: &Tensor,
+        rotary: Option<(&rope::RotarySpec, &(Tensor, Tensor))>,
+    ) -> Result<[Tensor; 3]> {
+        by_tile(x, |x, start| {
+            let rows = x.dim(0)?;
+            let h = normed(self.attention_norm.as_ref(), x)?;
+            let whole = matches!(spec.qk_norm, QkNorm::Whole(_));
+            let split = |y: Tensor, norm: Option<&Norm>, heads: usize| -> Result<Tensor> {
+                let y = if whole { normed(norm, &y)? } else { y };
+                let y = y.reshape((rows, heads, spec.head_dim))?;
+                if whole { Ok(y) } else { normed(norm, &y) }
+            };
+            let mut q = split(self.query.forward(&h)?, self.query_norm.as_ref(), spec.heads)?;
+            let mut k = split(self.key.forward(&h)?, self.key_norm.as_ref(), spec.kv_heads)?;
+            let v = self.value.forward(&h)?.reshape((rows, spec.kv_heads, spec.head_dim))?;
+            if let Some((rotary, (cos, sin))) = rotary {
+                let (cos, sin) = (cos.narrow(0, start, rows)?, sin.narrow(0, start, rows)?);
+                q = rope::rotate(rotary, &q, &cos, &sin)?;
+                k = rope::rotate(rotary, &k, &cos, &sin)?;
+            }
+            Ok([q, k, v])
+        })
+    }
+
+    /// What attention adds: head outputs `[rows, heads * head_dim]` to `[rows, D]`.
+    pub(crate) fn attention_output(&self, z: &Tensor) -> Result<Tensor> {
+        let [out] = by_tile(z, |z, _| Ok([normed(self.attention_post_norm.as_ref(), &self.output.forward(z)?)?]))?;
+        Ok(out)
+    }
+
+    /// What the MLP adds: residual rows `[rows, D]` to `[rows, D]`.
+    pub(crate) fn mlp_output(&self, spec: &DecoderSpec, x: &Tensor) -> Result<Tensor> {
+        let [out] = by_tile(x, |x, _| {
+            let h = normed(self.mlp_norm.as_ref(), x)?;
+            let up = self.up.forward(&h)?;
+            let inner = match &self.gate {
+                None => activate(spec.mlp.activation, &up)?,
+                Some(gate) => (activate(spec.mlp.activation, &gate.forward(&h)?)? * up)?,
+            };
+            Ok([normed(self.mlp_post_norm.as_ref(), &self.down.forward(&inner)?)?])
+        })?;
+        Ok(out)
+    }
+}
+
+fn activate(activation: Activation, x: &Tensor) -> Result<Tensor> {
+    Ok(match activation {
+        Activation::Silu => x.silu()?,
+        Activation::GeluTanh => x.gelu()?,
+        Activation::GeluErf => x.gelu_erf()?,
+        Activation::Relu => x.relu()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tiles;
+
+    #[test]
+    fn tiles_cover_all_rows_in_order_and_differ_by_at_most_one() {
+        for rows in [1, 2, 255, 256, 257, 513, 7000] {
+            let t = tiles(rows);
+            let mut at = 0;
+            for (start, len) in &t {
+                assert_eq!(*start, at);
+                at += len;
+            }
+            assert_eq!(at, rows);
+            let lens: Vec<usize> = t.iter().map(|t| t.1).collect();
+            assert!(lens.iter().max().unwrap() - lens.iter().min().unwrap() <= 1, "{lens:?}");
+        }
+    }
+}

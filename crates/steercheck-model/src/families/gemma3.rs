@@ -1,0 +1,119 @@
+//! Gemma 3 (text): norms around attention and MLP, per-head norms of q and k, five windowed blocks with their own rotary
+//! base for each global one, embeddings times √D. Gemma Team 2025.
+
+use super::{Family, gguf_common, hf_common};
+use crate::config::Config;
+use crate::error::Result;
+use crate::gguf::Gguf;
+use crate::rope::{RotaryPairs, RotaryScaling, RotarySpec};
+use crate::slots::{Names, Piece};
+use crate::spec::{Activation, DecoderSpec, NormPlace, NormSpec, QkNorm, Tying};
+
+pub(super) const FAMILY: Family = Family {
+    model_types: &["gemma3_text"],
+    architectures: &["gemma3"],
+    from_config,
+    from_gguf,
+    names: Names { piece, ..hf_common::LLAMA_NAMES },
+};
+
+/// Index of the rotary kind that windowed blocks use; 0 is that of the global ones.
+const LOCAL: usize = 1;
+/// Local rotary base and layer pattern, which GGUF files leave out.
+const LOCAL_THETA: f64 = 10_000.0;
+const PATTERN: usize = 6;
+
+fn piece(piece: Piece) -> &'static str {
+    match piece {
+        Piece::MlpNorm => "pre_feedforward_layernorm",
+        other => (hf_common::LLAMA_NAMES.piece)(other),
+    }
+}
+
+fn shape(mut spec: DecoderSpec, weight_offset: f32) -> DecoderSpec {
+    spec.norms.spec = NormSpec { weight_offset, ..spec.norms.spec };
+    spec.norms.place = NormPlace::Around;
+    spec.qk_norm = QkNorm::PerHead(spec.norms.spec);
+    spec.embedding_multiplier = (spec.hidden_size as f64).sqrt() as f32;
+    for block in &mut spec.blocks {
+        block.rotary = Some(if block.window.is_some() { LOCAL } else { 0 });
+    }
+    spec
+}
+
+fn from_config(config: Config<'_>) -> Result<DecoderSpec> {
+    let defaults = hf_common::Defaults {
+        family: "gemma3",
+        eps: 1e-6,
+        theta: 1_000_000.0,
+        max_positions: 131_072,
+        tying: Tying::Tied,
+        activation_key: "hidden_activation",
+        activation: "gelu_pytorch_tanh",
+        head_dim: Some(256),
+    };
+    let mut spec = hf_common::llama_shaped(config, &defaults)?;
+    config.only("use_bidirectional_attention", &false.into())?;
+    let bias = config.bool("attention_bias", false)?;
+    (spec.biases.qkv, spec.biases.output) = (bias, bias);
+    spec.attention_scale = config.positive("query_pre_attn_scalar", 256.0)?.powf(-0.5) as f32;
+    spec.attention_soft_cap = config.float("attn_logit_softcapping")?.map(|c| c as f32);
+    spec.head.soft_cap = config.float("final_logit_softcapping")?.map(|c| c as f32);
+    let pattern = match config.int("sliding_window_pattern")? {
+        Some(p) => p,
+        None => config.int("_sliding_window_pattern")?.unwrap_or(PATTERN),
+    };
+    let window = config.int("sliding_window")?.unwrap_or(4096);
+    hf_common::windows(config, &mut spec, Some(window), |i| pattern == 0 || !(i + 1).is_multiple_of(pattern))?;
+    let local = local_rotary(config, &mut spec)?;
+    spec.rotary.push(local);
+    Ok(shape(spec, 1.0))
+}
+
+/// Rotary settings per kind of block: `rope_parameters.{full,sliding}_attention`, or `rope_theta`, `rope_scaling` (global
+/// blocks only) and `rope_local_base_freq`.
+fn local_rotary(config: Config<'_>, spec: &mut DecoderSpec) -> Result<RotarySpec> {
+    let plain = |theta: f64, scaling: RotaryScaling| RotarySpec {
+        theta,
+        dims: spec.head_dim,
+        pairs: RotaryPairs::Halves,
+        scaling,
+    };
+    let old = plain(config.positive("rope_local_base_freq", LOCAL_THETA)?, RotaryScaling::None);
+    let Some(new) = config.object("rope_parameters")? else {
+        return Ok(old);
+    };
+    let read = |key: &'static str, theta: f64| -> Result<Option<RotarySpec>> {
+        let Some(c) = new.object(key)? else { return Ok(None) };
+        Ok(Some(plain(c.positive("rope_theta", theta)?, hf_common::scaling(c, spec.max_positions)?)))
+    };
+    let (global, local) = (read("full_attention", 1_000_000.0)?, read("sliding_attention", old.theta)?);
+    if let Some(global) = global {
+        spec.rotary[0] = global;
+    }
+    Ok(local.unwrap_or(old))
+}
+
+fn from_gguf(gguf: &Gguf) -> Result<DecoderSpec> {
+    let mut spec = gguf_common::llama_shaped(gguf, "gemma3", RotaryPairs::Halves)?;
+    spec.mlp.activation = Activation::GeluTanh;
+    // 27B alone scales by the width per head of the residual stream; llama.cpp knows it by its 62 blocks.
+    if spec.depth() == 62 {
+        spec.attention_scale = ((spec.hidden_size / spec.heads) as f64).powf(-0.5) as f32;
+    }
+    spec.head.soft_cap = gguf.float("gemma3.final_logit_softcapping")?.map(|c| c as f32);
+    let window = gguf.required_int("gemma3.attention.sliding_window")?;
+    let pattern = gguf.int("gemma3.attention.sliding_window_pattern")?.unwrap_or(PATTERN).max(1);
+    for (i, block) in spec.blocks.iter_mut().enumerate() {
+        block.window = (!(i + 1).is_multiple_of(pattern)).then_some(window.max(1));
+    }
+    let theta = gguf.float("gemma3.rope.freq_base_swa")?.unwrap_or(LOCAL_THETA);
+    spec.rotary.push(RotarySpec {
+        theta,
+        dims: spec.head_dim,
+        pairs: RotaryPairs::Halves,
+        scaling: RotaryScaling::None,
+    });
+    // The converter has added the 1 to the norm weights.
+    Ok(shape(spec, 0.0))
+}

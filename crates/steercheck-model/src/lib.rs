@@ -1,0 +1,43 @@
+//! Decoder language models whose inner states can be read and edited.
+//!
+//! [`Loaded::open`] maps a model; [`Model::trace`] reads residuals and head outputs; [`Model::prefill`] and [`Model::replay`] run
+//! any number of edited variants of a prompt at the cost of its last token; [`Model::read`] turns residuals into tokens.
+//!
+//! Blocks are numbered 1 to L. *Residual b* is the residual stream after block b, residual 0 the embedding output.
+
+mod attention;
+mod block;
+mod config;
+mod edits;
+mod error;
+mod families;
+mod forest;
+mod gguf;
+mod linear;
+mod model;
+mod norm;
+mod readout;
+mod replay;
+mod rope;
+mod run;
+mod site;
+mod slots;
+mod spec;
+mod tokenizer;
+mod trace;
+mod weights;
+
+pub use error::{ModelError, Result};
+pub use gguf::{Gguf, GgufValue};
+pub use model::{Kernels, LoadOptions, Loaded, Model, ModelInfo, Precision};
+pub use readout::{FinalNorm, HeadKind, Reading, TokenScore};
+pub use replay::{Prefix, Replayed, Row};
+pub use rope::{RotaryPairs, RotaryScaling, RotarySpec};
+pub use site::{Block, Edit, Head, Operation, Positions, Receipt, Site};
+pub use spec::{
+    Activation, Biases, BlockNorms, BlockSpec, DecoderSpec, Gating, HeadSpec, Mlp, NormKind, NormPlace, NormSpec,
+    QkNorm, Tying,
+};
+pub use tokenizer::Tokenizer;
+pub use trace::{EditedPrompt, ReadAt, Reads, Trace};
+pub use weights::StoredType;

@@ -1,0 +1,445 @@
+//! The one forward pass: segments of many prompts and edited runs go through the blocks together, block by block
+//! ("block-major"), so that each weight is touched once per pass. Everything public in [`crate::trace`] and
+//! [`crate::replay`] is a way of calling [`run`].
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Tensor};
+use rayon::prelude::*;
+
+use crate::attention::{self, KeyValue};
+use crate::edits::{Applied, PlannedEdits};
+use crate::error::{ModelError, Result, bytes_text};
+use crate::model::Model;
+use crate::replay::Prefix;
+use crate::rope::{self, Place};
+use crate::site::{Edit, Receipt, Site};
+
+/// Where a segment's rows come from.
+pub(crate) enum Entry<'a> {
+    /// Tokens, embedded: residual 0.
+    Tokens(&'a [u32]),
+    /// One row `[1, D]` of residual `at`.
+    Residual { at: usize, row: Tensor },
+}
+
+impl Entry<'_> {
+    fn residual(&self) -> usize {
+        match self {
+            Self::Tokens(_) => 0,
+            Self::Residual { at, .. } => *at,
+        }
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Self::Tokens(tokens) => tokens.len(),
+            Self::Residual { .. } => 1,
+        }
+    }
+}
+
+/// What stands before a segment.
+#[derive(Clone, Copy)]
+pub(crate) enum Context<'a> {
+    /// Nothing.
+    None,
+    /// All of an earlier segment of the same run, and what stands before that.
+    Segment(usize),
+    /// The first `start` positions of a prefix.
+    Prefix(&'a Prefix),
+}
+
+/// Consecutive rows of one prompt or edited run.
+pub(crate) struct Segment<'a> {
+    pub(crate) entry: Entry<'a>,
+    pub(crate) context: Context<'a>,
+    /// Position of the first row.
+    pub(crate) start: usize,
+    /// Total length of the prompt, which some rotary scalings depend on.
+    pub(crate) length: usize,
+    /// Edits, their positions counted from the prompt's beginning.
+    pub(crate) edits: &'a [Edit],
+}
+
+/// Rows, by segment and offset in it, whose values are kept at every block.
+#[derive(Default)]
+pub(crate) struct Keep {
+    pub(crate) residual: Vec<(usize, usize)>,
+    pub(crate) heads: Vec<(usize, usize)>,
+    pub(crate) attention: Vec<(usize, usize)>,
+    pub(crate) mlp: Vec<(usize, usize)>,
+    /// Whether keys and values of all rows are kept.
+    pub(crate) key_values: bool,
+}
+
+/// What a run leaves. Lists have one entry per residual (0..=L) or per block; their rows follow the lists of [`Keep`].
+pub(crate) struct Outcome {
+    pub(crate) residual: Vec<Tensor>,
+    pub(crate) heads: Vec<Tensor>,
+    pub(crate) attention: Vec<Tensor>,
+    pub(crate) mlp: Vec<Tensor>,
+    /// One per block; positions are the rows of the run, see `first_row`.
+    pub(crate) key_values: Vec<KeyValue>,
+    /// First row of each segment.
+    pub(crate) first_row: Vec<usize>,
+    /// Residual L of the last row of each segment, `[segments, D]`.
+    pub(crate) top: Tensor,
+    /// One list per segment.
+    pub(crate) receipts: Vec<Vec<Receipt>>,
+}
+
+/// Rows of one attention call.
+enum Group {
+    /// One segment of consecutive rows.
+    Sequence(usize),
+    /// Single-row segments at the end of the same prefix.
+    Siblings(Vec<usize>),
+}
+
+/// The order of rows and the grouping of segments: a function of the segments alone.
+struct Layout {
+    /// First row of each segment.
+    first_row: Vec<usize>,
+    /// Rows that are active at or below residual b, for b in 0..=L.
+    active: Vec<usize>,
+    /// Segments that enter at residual b.
+    entering: Vec<Vec<usize>>,
+    groups: Vec<Group>,
+    places: Vec<Place>,
+}
+
+impl Layout {
+    fn new(segments: &[Segment<'_>], depth: usize) -> Self {
+        let mut entering = vec![Vec::new(); depth + 1];
+        for (i, s) in segments.iter().enumerate() {
+            entering[s.entry.residual()].push(i);
+        }
+        let (mut first_row, mut active, mut places) = (vec![0; segments.len()], Vec::new(), Vec::new());
+        let mut siblings: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut groups = Vec::new();
+        for list in &entering {
+            for &i in list {
+                let s = &segments[i];
+                first_row[i] = places.len();
+                places.extend((s.start..s.start + s.entry.rows()).map(|position| Place { position, length: s.length }));
+                match s.context {
+                    Context::Prefix(p) if s.entry.rows() == 1 && s.start == p.len() - 1 => {
+                        let group = *siblings.entry(std::ptr::from_ref(p) as usize).or_insert_with(|| {
+                            groups.push(Group::Siblings(Vec::new()));
+                            groups.len() - 1
+                        });
+                        if let Group::Siblings(members) = &mut groups[group] {
+                            members.push(i);
+                        }
+                    }
+                    _ => groups.push(Group::Sequence(i)),
+                }
+            }
+            active.push(places.len());
+        }
+        Self { first_row, active, entering, groups, places }
+    }
+}
+
+/// Selects rows by index; the caller's list is short or the tensor is.
+pub(crate) fn select(x: &Tensor, rows: &[usize]) -> Result<Tensor> {
+    let contiguous = rows.windows(2).all(|w| w[1] == w[0] + 1);
+    match rows.first() {
+        Some(first) if contiguous => Ok(x.narrow(0, *first, rows.len())?),
+        _ => {
+            let index: Vec<u32> = rows.iter().map(|r| *r as u32).collect();
+            Ok(x.index_select(&Tensor::new(index.as_slice(), x.device())?, 0)?)
+        }
+    }
+}
+
+/// Estimate of the bytes that a run holds at once besides the weights.
+pub(crate) fn bytes(model: &Model, segments: &[Segment<'_>], keep: &Keep) -> u64 {
+    let s = &model.spec;
+    let rows: usize = segments.iter().map(|s| s.entry.rows()).sum();
+    let (q, kv) = (s.heads * s.head_dim, s.kv_heads * s.head_dim);
+    // Residual stream three times (before, delta, after), q and z, k and v in both layouts.
+    let live = rows * (3 * s.hidden_size + 3 * q + 4 * kv);
+    let tile = rows.min(256 * rayon::current_num_threads()) * 3 * s.intermediate_size;
+    // Scores exist for as many segments at once as there are threads.
+    let longest = segments.iter().map(|s| s.entry.rows() * s.length * 2).max().unwrap_or(0);
+    let scores = longest * s.heads * rayon::current_num_threads();
+    let kept = (s.depth() + 1)
+        * (keep.residual.len() * s.hidden_size
+            + keep.heads.len() * q
+            + (keep.attention.len() + keep.mlp.len()) * s.hidden_size
+            + if keep.key_values { rows * 2 * kv } else { 0 });
+    4 * (live + tile + scores + kept) as u64
+}
+
+/// Runs the segments from where they enter to the top.
+pub(crate) fn run(model: &Model, segments: &[Segment<'_>], keep: &Keep) -> Result<Outcome> {
+    let needed = bytes(model, segments, keep);
+    if needed > model.activation_budget {
+        return Err(ModelError::Memory { needed: bytes_text(needed), budget: bytes_text(model.activation_budget) });
+    }
+    let layout = Layout::new(segments, model.spec.depth());
+    let mut plan = PlannedEdits::new(segments, &layout.first_row, &model.spec)?;
+    Pass { model, segments, layout, keep }.execute(&mut plan)
+}
+
+struct Pass<'a> {
+    model: &'a Model,
+    segments: &'a [Segment<'a>],
+    layout: Layout,
+    keep: &'a Keep,
+}
+
+impl Pass<'_> {
+    fn rows_of(&self, list: &[(usize, usize)]) -> Vec<usize> {
+        list.iter().map(|(segment, offset)| self.layout.first_row[*segment] + offset).collect()
+    }
+
+    fn execute(self, plan: &mut PlannedEdits<'_>) -> Result<Outcome> {
+        let model = self.model;
+        let (spec, depth) = (&model.spec, model.spec.depth());
+        let rotary = spec
+            .rotary
+            .iter()
+            .map(|r| rope::tables(r, &self.layout.places, &model.device))
+            .collect::<Result<Vec<_>>>()?;
+        let mut masks = BTreeMap::new();
+        let kept =
+            [&self.keep.residual, &self.keep.heads, &self.keep.attention, &self.keep.mlp].map(|l| self.rows_of(l));
+        let [keep_residual, keep_heads, keep_attention, keep_mlp] = &kept;
+        let keep_rows = |out: &mut Vec<Tensor>, x: &Tensor, rows: &[usize]| -> Result<()> {
+            if !rows.is_empty() {
+                // A copy: a view would keep the whole batch alive for every block.
+                out.push(select(x, rows)?.force_contiguous()?);
+            }
+            Ok(())
+        };
+        let (mut residual, mut heads, mut attention, mut mlp) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut key_values = Vec::new();
+        let mut x = self.enter(None, 0)?;
+        if let Some(entered) = &mut x {
+            plan.apply(entered, Applied::Residual(0))?;
+            keep_rows(&mut residual, entered, keep_residual)?;
+        }
+        for b in 1..=depth {
+            if let Some(before) = x.take() {
+                let rows = before.dim(0)?;
+                let weights = &model.blocks[b - 1];
+                let turn = spec.blocks[b - 1].rotary.map(|r| {
+                    let (cos, sin) = &rotary[r];
+                    Ok::<_, ModelError>((&spec.rotary[r], (cos.narrow(0, 0, rows)?, sin.narrow(0, 0, rows)?)))
+                });
+                let turn = turn.transpose()?;
+                let [q, k, v] = weights.project(spec, &before, turn.as_ref().map(|(r, t)| (*r, t)))?;
+                let mut z = self.attend(b, &q, &k, &v, &mut masks, &mut key_values)?;
+                drop((q, k, v));
+                plan.apply(&mut z, Applied::Heads(b))?;
+                keep_rows(&mut heads, &z, keep_heads)?;
+                let mut added = weights.attention_output(&z)?;
+                drop(z);
+                plan.apply(&mut added, Applied::Attention(b))?;
+                keep_rows(&mut attention, &added, keep_attention)?;
+                let middle = add(&before, &added, spec.residual_multiplier)?;
+                drop(before);
+                let mut added = weights.mlp_output(spec, &middle)?;
+                plan.apply(&mut added, Applied::Mlp(b))?;
+                keep_rows(&mut mlp, &added, keep_mlp)?;
+                x = Some(add(&middle, &added, spec.residual_multiplier)?);
+            }
+            x = self.enter(x, b)?;
+            if let Some(x) = &mut x {
+                plan.apply(x, Applied::Residual(b))?;
+                keep_rows(&mut residual, x, keep_residual)?;
+            }
+        }
+        let Some(x) = x else {
+            return Err(ModelError::Plan("there is nothing to run".into()));
+        };
+        let last: Vec<usize> =
+            self.segments.iter().zip(&self.layout.first_row).map(|(s, f)| f + s.entry.rows() - 1).collect();
+        let top = select(&x, &last)?.force_contiguous()?;
+        let norms = top.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        if !norms.is_finite() {
+            return Err(ModelError::NotFinite { at: format!("residual {depth}") });
+        }
+        let receipts = plan.receipts()?;
+        Ok(Outcome { residual, heads, attention, mlp, key_values, first_row: self.layout.first_row, top, receipts })
+    }
+
+    /// Appends the rows that enter at residual b.
+    fn enter(&self, x: Option<Tensor>, b: usize) -> Result<Option<Tensor>> {
+        let mut parts: Vec<Tensor> = x.into_iter().collect();
+        let mut tokens = Vec::new();
+        for &i in &self.layout.entering[b] {
+            match &self.segments[i].entry {
+                Entry::Tokens(t) => tokens.extend_from_slice(t),
+                Entry::Residual { row, .. } => parts.push(row.clone()),
+            }
+        }
+        if !tokens.is_empty() {
+            // Tokens enter at 0 only, and before them there are no rows: their order is that of the segments.
+            let first_is_tokens = parts.is_empty();
+            let embedded = self.model.embed(&tokens)?;
+            if first_is_tokens {
+                parts.push(embedded);
+            } else {
+                return self.enter_mixed(&embedded);
+            }
+        }
+        Ok(match parts.len() {
+            0 => None,
+            1 => parts.pop(),
+            _ => Some(Tensor::cat(&parts, 0)?),
+        })
+    }
+
+    /// Residual 0 where some segments enter as tokens and others as rows.
+    fn enter_mixed(&self, embedded: &Tensor) -> Result<Option<Tensor>> {
+        let mut at = 0;
+        let mut parts = Vec::new();
+        for &i in &self.layout.entering[0] {
+            match &self.segments[i].entry {
+                Entry::Tokens(t) => {
+                    parts.push(embedded.narrow(0, at, t.len())?);
+                    at += t.len();
+                }
+                Entry::Residual { row, .. } => parts.push(row.clone()),
+            }
+        }
+        Ok(Some(Tensor::cat(&parts, 0)?))
+    }
+
+    /// Head outputs `[rows, heads * head_dim]` of the rows that are active in block b.
+    fn attend(
+        &self,
+        b: usize,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        masks: &mut BTreeMap<(usize, usize, Option<usize>), Option<Tensor>>,
+        key_values: &mut Vec<KeyValue>,
+    ) -> Result<Tensor> {
+        let (spec, window) = (&self.model.spec, self.model.spec.blocks[b - 1].window);
+        let all = KeyValue { keys: k.transpose(0, 1)?.contiguous()?, values: v.transpose(0, 1)?.contiguous()? };
+        let active = self.layout.active[b - 1];
+        let is_active = |i: &usize| self.layout.first_row[*i] < active;
+        for group in &self.layout.groups {
+            if let Group::Sequence(i) = group
+                && is_active(i)
+            {
+                let s = &self.segments[*i];
+                let key = (s.start, s.entry.rows(), window);
+                if let std::collections::btree_map::Entry::Vacant(e) = masks.entry(key) {
+                    e.insert(attention::mask(s.start, s.entry.rows(), window, &self.model.device)?);
+                }
+            }
+        }
+        let masks = &*masks;
+        let one = |group: &Group| -> Result<Option<(Vec<usize>, Tensor)>> {
+            match group {
+                Group::Sequence(i) if is_active(i) => {
+                    let s = &self.segments[*i];
+                    let (first, rows) = (self.layout.first_row[*i], s.entry.rows());
+                    let mut pieces = self.pieces_before(b, &all, s)?;
+                    pieces.push(all.narrow(first, rows)?);
+                    let Some(seen) = KeyValue::join(&pieces)? else { return Ok(None) };
+                    let mask = masks.get(&(s.start, rows, window)).and_then(Option::as_ref);
+                    let z = attention::sequence(spec, &q.narrow(0, first, rows)?, &seen, mask)?;
+                    Ok(Some(((first..first + rows).collect(), z)))
+                }
+                Group::Sequence(_) => Ok(None),
+                Group::Siblings(members) => {
+                    let members: Vec<usize> = members.iter().copied().filter(|i| is_active(i)).collect();
+                    let Some(Context::Prefix(prefix)) = members.first().map(|i| self.segments[*i].context) else {
+                        return Ok(None);
+                    };
+                    let rows: Vec<usize> = members.iter().map(|i| self.layout.first_row[*i]).collect();
+                    let position = prefix.len() - 1;
+                    let from = window.map_or(0, |w| (position + 1).saturating_sub(w));
+                    let context = KeyValue::join(&prefix.pieces(b, from, position)?)?;
+                    let z = attention::siblings(
+                        spec,
+                        &select(q, &rows)?,
+                        context.as_ref(),
+                        &select(k, &rows)?,
+                        &select(v, &rows)?,
+                    )?;
+                    Ok(Some((rows, z)))
+                }
+            }
+        };
+        let parts = self.layout.groups.par_iter().map(one).collect::<Result<Vec<_>>>()?;
+        let mut source = vec![0usize; active];
+        let mut tensors = Vec::new();
+        let mut at = 0;
+        for (rows, z) in parts.into_iter().flatten() {
+            for row in rows {
+                source[row] = at;
+                at += 1;
+            }
+            tensors.push(z);
+        }
+        if self.keep.key_values {
+            key_values.push(all);
+        }
+        select(&Tensor::cat(&tensors, 0)?, &source)
+    }
+
+    /// Keys and values of the positions before a segment, first to last.
+    fn pieces_before(&self, b: usize, all: &KeyValue, s: &Segment<'_>) -> Result<Vec<KeyValue>> {
+        Ok(match s.context {
+            Context::None => Vec::new(),
+            Context::Prefix(p) => p.pieces(b, 0, s.start)?,
+            Context::Segment(i) => {
+                let parent = &self.segments[i];
+                let mut pieces = self.pieces_before(b, all, parent)?;
+                pieces.push(all.narrow(self.layout.first_row[i], parent.entry.rows())?);
+                pieces
+            }
+        })
+    }
+}
+
+fn add(x: &Tensor, added: &Tensor, multiplier: f32) -> Result<Tensor> {
+    if (multiplier - 1.0).abs() > 0.0 {
+        return Ok((x + (added * f64::from(multiplier))?)?);
+    }
+    Ok((x + added)?)
+}
+
+impl Model {
+    /// Residual 0 of tokens, `[tokens, D]`.
+    pub(crate) fn embed(&self, tokens: &[u32]) -> Result<Tensor> {
+        let x = self.embedding.rows(tokens, &self.device)?;
+        if (self.spec.embedding_multiplier - 1.0).abs() > 0.0 {
+            return Ok((x * f64::from(self.spec.embedding_multiplier))?);
+        }
+        Ok(x)
+    }
+
+    /// Refuses tokens that do not exist and empty prompts.
+    pub(crate) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+        if tokens.is_empty() {
+            return Err(ModelError::Plan("a prompt is empty".into()));
+        }
+        match tokens.iter().find(|t| **t as usize >= self.spec.vocab_size) {
+            None => Ok(()),
+            Some(t) => {
+                Err(ModelError::Plan(format!("token {t} does not exist: the vocabulary has {}", self.spec.vocab_size)))
+            }
+        }
+    }
+}
+
+/// Which site a position in the pass belongs to; used by [`PlannedEdits`].
+impl Applied {
+    pub(crate) fn of(site: Site) -> Self {
+        match site {
+            Site::Residual(b) => Self::Residual(b),
+            Site::HeadOutput(b, _) => Self::Heads(b.0),
+            Site::AttentionOutput(b) => Self::Attention(b.0),
+            Site::MlpOutput(b) => Self::Mlp(b.0),
+        }
+    }
+}

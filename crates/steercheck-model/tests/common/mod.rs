@@ -1,0 +1,63 @@
+//! What the tests of this crate share: where the fixtures are, and how tensors are compared.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use steercheck_model::{LoadOptions, Loaded, Model};
+
+/// Fixture folders of the families that are built.
+pub(crate) const FIXTURES: &[&str] = &[
+    "llama_llama3rope",
+    "llama_dynamic",
+    "llama_yarn",
+    "llama_bf16_sharded",
+    "deepseek_llama_linear",
+    "mistral_sliding",
+    "qwen2_tied",
+    "gemma3_text",
+    "smollm3",
+];
+
+/// The folder of fixtures and oracle, or `None` with a line that says that a parity test did not run. In CI its absence is
+/// a failure.
+pub(crate) fn shared() -> Option<PathBuf> {
+    let path = std::env::var_os("STEERCHECK_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    if path.join("fixtures").is_dir() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("CI").is_none(), "the shared fixtures are missing: set STEERCHECK_SHARED");
+    println!("1 parity test did not run: no fixtures (set STEERCHECK_SHARED)");
+    None
+}
+
+/// A fixture's model by one of its configurations.
+pub(crate) fn open(shared: &Path, name: &str, config: &str, options: &LoadOptions) -> Model {
+    let folder = shared.join("fixtures").join(name);
+    match Loaded::open_folder(&folder, config, options) {
+        Ok(loaded) => loaded.model,
+        Err(e) => panic!("{name}/{config}: {e}"),
+    }
+}
+
+/// Golden tensors of a fixture.
+pub(crate) fn golden(shared: &Path, name: &str) -> HashMap<String, Tensor> {
+    let path = shared.join("fixtures").join(name).join("golden.safetensors");
+    candle_core::safetensors::load(path, &Device::Cpu).expect("golden tensors load")
+}
+
+/// The batch of a fixture.
+pub(crate) fn prompts(golden: &HashMap<String, Tensor>, name: &str) -> Vec<Vec<u32>> {
+    let ids = golden[name].to_dtype(DType::I64).unwrap().to_vec2::<i64>().unwrap();
+    ids.into_iter().map(|row| row.into_iter().map(|i| u32::try_from(i).unwrap()).collect()).collect()
+}
+
+/// Largest absolute difference; infinite if a number is not finite.
+pub(crate) fn difference(a: &Tensor, b: &Tensor) -> f32 {
+    assert_eq!(a.dims(), b.dims(), "shapes differ");
+    let d = (a.to_dtype(DType::F32).unwrap() - b.to_dtype(DType::F32).unwrap()).unwrap();
+    let all = d.abs().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    all.into_iter().fold(0.0, |m, x| if x.is_finite() { m.max(x) } else { f32::INFINITY })
+}
