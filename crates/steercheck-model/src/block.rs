@@ -1,7 +1,6 @@
 //! One block's weights and the parts of it that act on each row alone.
 
 use candle_core::Tensor;
-use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::linear::Linear;
@@ -9,8 +8,9 @@ use crate::norm::Norm;
 use crate::rope;
 use crate::spec::{Activation, DecoderSpec, QkNorm};
 
-/// Rows that go through the row-wise parts together: keeps a tile's inner layer in cache and its memory bounded.
-const TILE_ROWS: usize = 256;
+/// Rows that go through the row-wise parts together, which bounds the memory of a tile's inner layer. Tiles run one after
+/// another: candle's products and elementwise operations each use all threads, and get in each other's way when nested.
+pub(crate) const TILE_ROWS: usize = 1024;
 
 /// The weights of a block.
 pub(crate) struct BlockWeights {
@@ -41,7 +41,7 @@ pub(crate) fn by_tile<const N: usize>(
     f: impl Fn(&Tensor, usize) -> Result<[Tensor; N]> + Sync,
 ) -> Result<[Tensor; N]> {
     let parts = tiles(x.dim(0)?)
-        .into_par_iter()
+        .into_iter()
         .map(|(start, len)| f(&x.narrow(0, start, len)?, start))
         .collect::<Result<Vec<[Tensor; N]>>>()?;
     let joined: Vec<Tensor> = (0..N)

@@ -4,6 +4,18 @@ use serde_json::Value;
 
 use crate::error::{ModelError, Result};
 
+/// Characters of a value that a message quotes.
+const SHOWN: usize = 60;
+
+/// A value as messages quote it: its beginning, if it is long.
+pub(crate) fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN) {
+        None => text,
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
+}
+
 /// A configuration, or an object inside one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Config<'a> {
@@ -48,7 +60,7 @@ impl<'a> Config<'a> {
             .map(|v| {
                 v.as_u64()
                     .and_then(|n| usize::try_from(n).ok())
-                    .ok_or_else(|| self.problem(key, format!("is {v}, which is not a non-negative integer")))
+                    .ok_or_else(|| self.problem(key, format!("is {}, which is not a non-negative integer", shown(v))))
             })
             .transpose()
     }
@@ -56,7 +68,7 @@ impl<'a> Config<'a> {
     /// A positive integer that must be there, at most `most`.
     pub(crate) fn size(&self, key: &str, most: usize) -> Result<usize> {
         match self.int(key)? {
-            None => Err(self.problem(key, "is missing")),
+            None => Err(self.problem(key, "is missing and has no default")),
             Some(n) if (1..=most).contains(&n) => Ok(n),
             Some(n) => Err(self.problem(key, format!("is {n}; 1 to {most} is possible"))),
         }
@@ -68,7 +80,7 @@ impl<'a> Config<'a> {
             .map(|v| {
                 v.as_f64()
                     .filter(|f| f.is_finite())
-                    .ok_or_else(|| self.problem(key, format!("is {v}, which is not a finite number")))
+                    .ok_or_else(|| self.problem(key, format!("is {}, which is not a finite number", shown(v))))
             })
             .transpose()
     }
@@ -82,18 +94,29 @@ impl<'a> Config<'a> {
         }
     }
 
+    /// A bound such as a soft-cap: a number above zero where it is set.
+    pub(crate) fn cap(&self, key: &str) -> Result<Option<f32>> {
+        match self.float(key)? {
+            None => Ok(None),
+            Some(f) if f as f32 > 0.0 && (f as f32).is_finite() => Ok(Some(f as f32)),
+            Some(f) => Err(self.problem(key, format!("is {f}; it must be above 0, or null for none"))),
+        }
+    }
+
     /// A boolean, or the default.
     pub(crate) fn bool(&self, key: &str, default: bool) -> Result<bool> {
         match self.get(key) {
             None => Ok(default),
-            Some(v) => v.as_bool().ok_or_else(|| self.problem(key, format!("is {v}, which is not true or false"))),
+            Some(v) => {
+                v.as_bool().ok_or_else(|| self.problem(key, format!("is {}, which is not true or false", shown(v))))
+            }
         }
     }
 
     /// A text.
     pub(crate) fn text(&self, key: &str) -> Result<Option<&'a str>> {
         self.get(key)
-            .map(|v| v.as_str().ok_or_else(|| self.problem(key, format!("is {v}, which is not a text"))))
+            .map(|v| v.as_str().ok_or_else(|| self.problem(key, format!("is {}, which is not a text", shown(v)))))
             .transpose()
     }
 
@@ -107,7 +130,9 @@ impl<'a> Config<'a> {
     /// Refuses a key whose value is there and is not the one that is implemented.
     pub(crate) fn only(&self, key: &str, implemented: &Value) -> Result<()> {
         match self.get(key) {
-            Some(v) if v != implemented => Err(self.problem(key, format!("is {v}; only {implemented} is implemented"))),
+            Some(v) if v != implemented => {
+                Err(self.problem(key, format!("is {}; only {implemented} is implemented", shown(v))))
+            }
             _ => Ok(()),
         }
     }

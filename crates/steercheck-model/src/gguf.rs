@@ -7,10 +7,18 @@ use std::ops::Range;
 use candle_core::quantized::GgmlDType;
 
 use crate::error::{ModelError, Result};
-use crate::weights::StoredType;
+use crate::weights::{StoredType, plain};
 
 /// Deepest nesting of arrays that is followed.
 const MAX_DEPTH: usize = 4;
+/// Array entries in all metadata together. One byte of a file can become a [`GgufValue`] of 32, so that counts which fit
+/// the file are not bound enough; the largest tokenizers known have under two million.
+const MAX_ENTRIES: usize = 1 << 23;
+/// Tensors in a file; the largest models have a few thousand.
+const MAX_TENSORS: usize = 1 << 20;
+/// Bytes of a metadata key (the format's limit) and of a tensor's name (ggml itself allows 64).
+const MAX_KEY: usize = (1 << 16) - 1;
+const MAX_NAME: usize = 256;
 
 /// One metadata value. Integers keep their sign; arrays of strings and numbers keep their order.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,11 +58,13 @@ struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
     file: &'a str,
+    /// Array entries that may still come.
+    entries: usize,
 }
 
 impl<'a> Cursor<'a> {
     fn damaged(&self, what: impl Into<String>) -> ModelError {
-        ModelError::Damaged { file: self.file.to_string(), what: what.into() }
+        ModelError::Damaged { file: self.file.to_string(), what: plain(&what.into()) }
     }
 
     fn take(&mut self, n: usize, what: &str) -> Result<&'a [u8]> {
@@ -91,10 +101,22 @@ impl<'a> Cursor<'a> {
             .ok_or_else(|| self.damaged(format!("{what} {n} does not fit in the file")))
     }
 
-    fn text(&mut self, what: &str) -> Result<String> {
+    fn text(&mut self, most: usize, what: &str) -> Result<String> {
         let n = self.count(1, what)?;
+        if n > most {
+            return Err(self.damaged(format!("{what} has {n} bytes, more than {most}")));
+        }
         let raw = self.take(n, what)?;
         String::from_utf8(raw.to_vec()).map_err(|_| self.damaged(format!("{what} is not UTF-8")))
+    }
+
+    /// A key or a tensor's name: these end up in messages and records.
+    fn name(&mut self, most: usize, what: &str) -> Result<String> {
+        let text = self.text(most, what)?;
+        if text.chars().any(char::is_control) {
+            return Err(self.damaged(format!("{what} holds control characters")));
+        }
+        Ok(text)
     }
 
     fn value(&mut self, kind: u32, depth: usize) -> Result<GgufValue> {
@@ -112,7 +134,7 @@ impl<'a> Cursor<'a> {
                 1 => GgufValue::Bool(true),
                 b => return Err(self.damaged(format!("a boolean holds {b}"))),
             },
-            8 => GgufValue::Text(self.text("a metadata text")?),
+            8 => GgufValue::Text(self.text(usize::MAX, "a metadata text")?),
             9 if depth < MAX_DEPTH => {
                 let inner = self.u32("an array's type")?;
                 let least = match inner {
@@ -124,6 +146,10 @@ impl<'a> Cursor<'a> {
                     t => return Err(self.damaged(format!("unknown metadata type {t}"))),
                 };
                 let n = self.count(least, "an array's length")?;
+                self.entries = self
+                    .entries
+                    .checked_sub(n)
+                    .ok_or_else(|| self.damaged(format!("its arrays hold more than {MAX_ENTRIES} entries")))?;
                 let mut items = Vec::with_capacity(n);
                 for _ in 0..n {
                     items.push(self.value(inner, depth + 1)?);
@@ -162,19 +188,25 @@ fn stored_type(code: u32) -> Option<StoredType> {
 impl Gguf {
     /// Reads metadata and tensor directory. `file` is the name used in messages.
     pub fn parse(bytes: &[u8], file: &str) -> Result<Self> {
-        let mut c = Cursor { bytes, at: 0, file };
+        let mut c = Cursor { bytes, at: 0, file, entries: MAX_ENTRIES };
         if c.take(4, "the magic number")? != b"GGUF" {
             return Err(c.damaged("it does not begin with 'GGUF'"));
         }
         let version = c.u32("the version")?;
+        if (2..=3).contains(&version.swap_bytes()) {
+            return Err(c.damaged("it is written in big-endian byte order, which is not read"));
+        }
         if !(2..=3).contains(&version) {
             return Err(c.damaged(format!("GGUF version {version}; versions 2 and 3 are read")));
         }
         let tensor_count = c.count(24, "the number of tensors")?;
+        if tensor_count > MAX_TENSORS {
+            return Err(c.damaged(format!("it lists {tensor_count} tensors, more than {MAX_TENSORS}")));
+        }
         let key_count = c.count(13, "the number of metadata keys")?;
         let mut metadata = BTreeMap::new();
         for _ in 0..key_count {
-            let key = c.text("a metadata key")?;
+            let key = c.name(MAX_KEY, "a metadata key")?;
             let kind = c.u32("a metadata type")?;
             let value = c.value(kind, 0)?;
             if metadata.insert(key.clone(), value).is_some() {
@@ -183,7 +215,7 @@ impl Gguf {
         }
         let mut directory = Vec::with_capacity(tensor_count);
         for _ in 0..tensor_count {
-            let name = c.text("a tensor's name")?;
+            let name = c.name(MAX_NAME, "a tensor's name")?;
             let dims = c.u32("a tensor's rank")?;
             if !(1..=4).contains(&dims) {
                 return Err(c.damaged(format!("tensor '{name}' has {dims} dimensions")));
@@ -191,9 +223,8 @@ impl Gguf {
             let mut shape = Vec::with_capacity(dims as usize);
             for _ in 0..dims {
                 let d = c.u64("a tensor's shape")?;
-                shape.push(
-                    usize::try_from(d).map_err(|_| c.damaged(format!("tensor '{name}' has a dimension of {d}")))?,
-                );
+                let fits = usize::try_from(d).ok().filter(|d| *d > 0);
+                shape.push(fits.ok_or_else(|| c.damaged(format!("tensor '{name}' has a dimension of {d}")))?);
             }
             shape.reverse();
             let code = c.u32("a tensor's type")?;
@@ -207,7 +238,8 @@ impl Gguf {
         let alignment = match metadata.get("general.alignment") {
             None => 32,
             Some(GgufValue::Int(a)) if *a > 0 && *a <= 1 << 20 => *a as usize,
-            Some(other) => return Err(c.damaged(format!("general.alignment is {other:?}"))),
+            Some(GgufValue::Int(a)) => return Err(c.damaged(format!("general.alignment is {a}"))),
+            Some(_) => return Err(c.damaged("general.alignment is not an integer")),
         };
         let data_start = c.at.div_ceil(alignment) * alignment;
         let mut tensors = BTreeMap::new();
@@ -269,7 +301,7 @@ impl Gguf {
 
     /// As [`Gguf::int`], and an error where the key is absent.
     pub fn required_int(&self, key: &str) -> Result<usize> {
-        self.int(key)?.ok_or_else(|| self.problem(key, "is missing"))
+        self.int(key)?.ok_or_else(|| self.problem(key, "is missing and has no default"))
     }
 
     /// A number, `None` where the key is absent.

@@ -23,13 +23,13 @@ mod run;
 mod site;
 mod slots;
 mod spec;
-mod tokenizer;
+pub mod tokenizer;
 mod trace;
 mod weights;
 
 pub use error::{ModelError, Result};
 pub use gguf::{Gguf, GgufValue};
-pub use model::{Kernels, LoadOptions, Loaded, Model, ModelInfo, Precision};
+pub use model::{Kernels, LoadOptions, Loaded, Model, ModelInfo, Precision, Watcher};
 pub use readout::{FinalNorm, HeadKind, Reading, TokenScore};
 pub use replay::{Prefix, Replayed, Row};
 pub use rope::{RotaryPairs, RotaryScaling, RotarySpec};
@@ -41,3 +41,6 @@ pub use spec::{
 pub use tokenizer::Tokenizer;
 pub use trace::{EditedPrompt, ReadAt, Reads, Trace};
 pub use weights::StoredType;
+
+/// Where tensors live; re-exported so that callers need no tensor crate of their own.
+pub use candle_core::Device;

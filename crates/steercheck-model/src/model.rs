@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use candle_core::quantized::QMatMul;
 use candle_core::{Device, Tensor};
@@ -115,7 +115,11 @@ pub struct Model {
     pub(crate) unembedding: Option<Linear>,
     /// Bytes left for activations.
     pub(crate) activation_budget: u64,
+    pub(crate) watcher: Option<Watcher>,
 }
+
+/// Is told after each block how many rows have gone through it: `L` calls' worth is a token.
+pub type Watcher = Arc<dyn Fn(u64) + Send + Sync>;
 
 /// A model and the tokenizer that came with it.
 pub struct Loaded {
@@ -341,6 +345,7 @@ impl Loader<'_> {
             final_norm,
             unembedding,
             activation_budget: self.options.memory.saturating_sub(weight_bytes),
+            watcher: None,
         })
     }
 
@@ -361,6 +366,11 @@ impl Loader<'_> {
 }
 
 impl Model {
+    /// Has progress reported to `watcher` from now on.
+    pub fn watch(&mut self, watcher: Option<Watcher>) {
+        self.watcher = watcher;
+    }
+
     /// The device that tensors live on.
     pub fn device(&self) -> &Device {
         &self.device

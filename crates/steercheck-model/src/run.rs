@@ -8,6 +8,7 @@ use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 
 use crate::attention::{self, KeyValue};
+use crate::block::TILE_ROWS;
 use crate::edits::{Applied, PlannedEdits};
 use crate::error::{ModelError, Result, bytes_text};
 use crate::model::Model;
@@ -71,6 +72,8 @@ pub(crate) struct Keep {
     pub(crate) mlp: Vec<(usize, usize)>,
     /// Whether keys and values of all rows are kept.
     pub(crate) key_values: bool,
+    /// The pass ends at this residual; `None` is L.
+    pub(crate) until: Option<usize>,
 }
 
 /// What a run leaves. Lists have one entry per residual (0..=L) or per block; their rows follow the lists of [`Keep`].
@@ -83,7 +86,7 @@ pub(crate) struct Outcome {
     pub(crate) key_values: Vec<KeyValue>,
     /// First row of each segment.
     pub(crate) first_row: Vec<usize>,
-    /// Residual L of the last row of each segment, `[segments, D]`.
+    /// The highest residual of the pass at the last row of each segment, `[segments, D]`.
     pub(crate) top: Tensor,
     /// One list per segment.
     pub(crate) receipts: Vec<Vec<Receipt>>,
@@ -161,7 +164,7 @@ pub(crate) fn bytes(model: &Model, segments: &[Segment<'_>], keep: &Keep) -> u64
     let (q, kv) = (s.heads * s.head_dim, s.kv_heads * s.head_dim);
     // Residual stream three times (before, delta, after), q and z, k and v in both layouts.
     let live = rows * (3 * s.hidden_size + 3 * q + 4 * kv);
-    let tile = rows.min(256 * rayon::current_num_threads()) * 3 * s.intermediate_size;
+    let tile = rows.min(TILE_ROWS) * 4 * s.intermediate_size;
     // Scores exist for as many segments at once as there are threads.
     let longest = segments.iter().map(|s| s.entry.rows() * s.length * 2).max().unwrap_or(0);
     let scores = longest * s.heads * rayon::current_num_threads();
@@ -198,7 +201,7 @@ impl Pass<'_> {
 
     fn execute(self, plan: &mut PlannedEdits<'_>) -> Result<Outcome> {
         let model = self.model;
-        let (spec, depth) = (&model.spec, model.spec.depth());
+        let (spec, depth) = (&model.spec, self.keep.until.unwrap_or(model.spec.depth()));
         let rotary = spec
             .rotary
             .iter()
@@ -246,6 +249,9 @@ impl Pass<'_> {
                 plan.apply(&mut added, Applied::Mlp(b))?;
                 keep_rows(&mut mlp, &added, keep_mlp)?;
                 x = Some(add(&middle, &added, spec.residual_multiplier)?);
+                if let Some(watcher) = &model.watcher {
+                    watcher(rows as u64);
+                }
             }
             x = self.enter(x, b)?;
             if let Some(x) = &mut x {

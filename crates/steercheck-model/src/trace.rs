@@ -31,14 +31,23 @@ pub struct Reads {
     pub attention: ReadAt,
     /// MLP outputs of every block.
     pub mlp: ReadAt,
+    /// The pass ends at this residual, which saves the blocks above; `None` goes to L. Tensors then have that many fewer
+    /// entries.
+    pub until: Option<usize>,
 }
 
 impl Reads {
     /// Residuals at the last token.
-    pub const LAST_RESIDUALS: Self =
-        Self { residual: ReadAt::Last, heads: ReadAt::Nothing, attention: ReadAt::Nothing, mlp: ReadAt::Nothing };
+    pub const LAST_RESIDUALS: Self = Self {
+        residual: ReadAt::Last,
+        heads: ReadAt::Nothing,
+        attention: ReadAt::Nothing,
+        mlp: ReadAt::Nothing,
+        until: None,
+    };
     /// Everything everywhere: for small prompts.
-    pub const ALL: Self = Self { residual: ReadAt::All, heads: ReadAt::All, attention: ReadAt::All, mlp: ReadAt::All };
+    pub const ALL: Self =
+        Self { residual: ReadAt::All, heads: ReadAt::All, attention: ReadAt::All, mlp: ReadAt::All, until: None };
 }
 
 /// What was read of one prompt. Tensors are `None` where nothing was asked.
@@ -130,6 +139,12 @@ impl Model {
                 edit.check(&self.spec, prompt.len())?;
             }
         }
+        if let Some(top) = reads.until.filter(|top| *top == 0 || *top > self.spec.depth()) {
+            return Err(ModelError::Plan(format!(
+                "a pass until residual {top}: 1 to {} is possible",
+                self.spec.depth()
+            )));
+        }
         if prompts.is_empty() {
             return Ok(Vec::new());
         }
@@ -148,6 +163,7 @@ impl Model {
             attention: of(reads.attention),
             mlp: of(reads.mlp),
             key_values: false,
+            until: reads.until,
         };
         let out = run::run(self, &segments, &keep)?;
         let mut receipts = out.receipts.into_iter();
@@ -174,6 +190,12 @@ impl Model {
             }
         }
         Ok(traces)
+    }
+
+    /// Tokens that a pass over these prompts computes, common beginnings counted once.
+    pub fn distinct_tokens(&self, prompts: &[&Vec<u32>]) -> usize {
+        let tokens: Vec<&[u32]> = prompts.iter().map(|p| p.as_slice()).collect();
+        Forest::new(&tokens, self.sharing()).nodes.iter().map(crate::forest::Node::len).sum()
     }
 
     /// Residual L `[1, D]` at the last token of a prompt: what the final norm and the head turn into logits.

@@ -57,8 +57,8 @@ fn from_config(config: Config<'_>) -> Result<DecoderSpec> {
     let bias = config.bool("attention_bias", false)?;
     (spec.biases.qkv, spec.biases.output) = (bias, bias);
     spec.attention_scale = config.positive("query_pre_attn_scalar", 256.0)?.powf(-0.5) as f32;
-    spec.attention_soft_cap = config.float("attn_logit_softcapping")?.map(|c| c as f32);
-    spec.head.soft_cap = config.float("final_logit_softcapping")?.map(|c| c as f32);
+    spec.attention_soft_cap = config.cap("attn_logit_softcapping")?;
+    spec.head.soft_cap = config.cap("final_logit_softcapping")?;
     let pattern = match config.int("sliding_window_pattern")? {
         Some(p) => p,
         None => config.int("_sliding_window_pattern")?.unwrap_or(PATTERN),
@@ -101,13 +101,16 @@ fn from_gguf(gguf: &Gguf) -> Result<DecoderSpec> {
     if spec.depth() == 62 {
         spec.attention_scale = ((spec.hidden_size / spec.heads) as f64).powf(-0.5) as f32;
     }
-    spec.head.soft_cap = gguf.float("gemma3.final_logit_softcapping")?.map(|c| c as f32);
-    let window = gguf.required_int("gemma3.attention.sliding_window")?;
+    // 0 is how llama.cpp writes that there is none.
+    let cap = gguf.float("gemma3.final_logit_softcapping")?.map(|c| c as f32);
+    spec.head.soft_cap = cap.filter(|c| *c > 0.0 && c.is_finite());
+    // The converter leaves the window out where every block is global.
+    let window = gguf.int("gemma3.attention.sliding_window")?.filter(|w| *w > 0);
     let pattern = gguf.int("gemma3.attention.sliding_window_pattern")?.unwrap_or(PATTERN).max(1);
     for (i, block) in spec.blocks.iter_mut().enumerate() {
-        block.window = (!(i + 1).is_multiple_of(pattern)).then_some(window.max(1));
+        block.window = window.filter(|_| !(i + 1).is_multiple_of(pattern));
     }
-    let theta = gguf.float("gemma3.rope.freq_base_swa")?.unwrap_or(LOCAL_THETA);
+    let theta = gguf.float("gemma3.rope.freq_base_swa")?.filter(|t| *t > 0.0).unwrap_or(LOCAL_THETA);
     spec.rotary.push(RotarySpec {
         theta,
         dims: spec.head_dim,

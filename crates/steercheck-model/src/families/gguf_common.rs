@@ -1,6 +1,6 @@
 //! What GGUF files share, whatever the family: llama.cpp's keys and tensor names.
 
-use crate::error::Result;
+use crate::error::{ModelError, Result};
 use crate::gguf::Gguf;
 use crate::rope::{RotaryPairs, RotaryScaling, RotarySpec};
 use crate::slots::{Names, Piece};
@@ -8,6 +8,7 @@ use crate::spec::{
     Activation, Biases, BlockNorms, BlockSpec, DecoderSpec, Gating, HeadSpec, Mlp, NormKind, NormPlace, NormSpec,
     QkNorm, Tying,
 };
+use crate::weights::plain;
 
 /// llama.cpp's tensor names (gguf-py's `tensor_mapping.py` lists them).
 pub(super) const NAMES: Names =
@@ -43,22 +44,28 @@ pub(super) fn llama_shaped(gguf: &Gguf, family: &'static str, pairs: RotaryPairs
             Err(gguf.problem(&key(k), format!("is {n}; 1 to {most} is possible")))
         }
     };
-    let most = 1 << 24;
+    let (most, most_heads) = (1 << 24, 1 << 16);
     let hidden_size = size("embedding_length", most)?;
-    let heads = size("attention.head_count", most)?;
+    let heads = size("attention.head_count", most_heads)?;
     let depth = size("block_count", 4096)?;
     let kv_heads = gguf.int(&key("attention.head_count_kv"))?.unwrap_or(heads);
     if kv_heads == 0 || kv_heads > heads {
-        return Err(gguf.problem(&key("attention.head_count_kv"), format!("is {kv_heads} for {heads} heads")));
+        let problem = format!("is {kv_heads}; 1 to {heads} (the number of heads) is possible");
+        return Err(gguf.problem(&key("attention.head_count_kv"), problem));
     }
-    let head_dim = gguf.int(&key("attention.key_length"))?.unwrap_or(hidden_size / heads);
-    if head_dim == 0 || head_dim > most {
-        return Err(gguf.problem(&key("attention.key_length"), format!("is {head_dim}")));
-    }
+    let width_key = key("attention.key_length");
+    let head_dim = match gguf.int(&width_key)? {
+        Some(_) => size("attention.key_length", most_heads)?,
+        None if hidden_size.is_multiple_of(heads) => hidden_size / heads,
+        None => {
+            return Err(gguf.problem(&width_key, format!("is missing and {heads} heads do not divide {hidden_size}")));
+        }
+    };
     if let Some(v) = gguf.int(&key("attention.value_length"))?
         && v != head_dim
     {
-        return Err(gguf.problem(&key("attention.value_length"), format!("is {v}, not key_length ({head_dim})")));
+        return Err(gguf
+            .problem(&key("attention.value_length"), format!("is {v}; only key_length ({head_dim}) is implemented")));
     }
     if gguf.int(&key("expert_count"))?.unwrap_or(0) > 0 {
         return Err(gguf.problem(&key("expert_count"), "is above 0: mixtures of experts are not implemented"));
@@ -69,6 +76,13 @@ pub(super) fn llama_shaped(gguf: &Gguf, family: &'static str, pairs: RotaryPairs
         .filter(|e| *e > 0.0)
         .ok_or_else(|| gguf.problem(&eps_key, "is missing or not above 0"))?;
     let dims = gguf.int(&key("rope.dimension_count"))?.unwrap_or(head_dim);
+    if let Some(factors) = gguf.tensors.get("rope_freqs.weight")
+        && factors.shape != [dims / 2]
+    {
+        let problem =
+            format!("has shape {:?} where one divisor for each of {} frequencies is expected", factors.shape, dims / 2);
+        return Err(ModelError::Tensor { name: "rope_freqs.weight".into(), problem });
+    }
     let vocab_size = match gguf.tensors.get("token_embd.weight") {
         Some(t) if t.shape.len() == 2 && t.shape[0] > 0 => t.shape[0],
         _ => return Err(gguf.problem("token_embd.weight", "is not among the tensors as a matrix")),
@@ -82,7 +96,10 @@ pub(super) fn llama_shaped(gguf: &Gguf, family: &'static str, pairs: RotaryPairs
         heads,
         kv_heads,
         head_dim,
-        max_positions: gguf.int(&key("context_length"))?.unwrap_or(2048),
+        max_positions: match gguf.int(&key("context_length"))? {
+            Some(_) => size("context_length", 1 << 40)?,
+            None => 2048,
+        },
         embedding_multiplier: 1.0,
         residual_multiplier: 1.0,
         attention_scale: (head_dim as f64).powf(-0.5) as f32,
@@ -116,9 +133,17 @@ pub(super) fn llama_shaped(gguf: &Gguf, family: &'static str, pairs: RotaryPairs
 /// Stretching by metadata. Divisors per frequency (`rope_freqs.weight`) are put in by the loader, which can read tensors.
 fn scaling(gguf: &Gguf, arch: &str) -> Result<RotaryScaling> {
     let key = |k: &str| format!("{arch}.rope.scaling.{k}");
-    let Some(kind) = gguf.text(&key("type"))? else { return Ok(RotaryScaling::None) };
-    let factor = gguf.float(&key("factor"))?.filter(|f| *f >= 1.0);
+    // Converters of 2023 wrote one key for linear scaling; llama.cpp still reads it, and takes no type for linear.
+    let factor = match gguf.float(&key("factor"))? {
+        Some(f) => Some(f),
+        None => gguf.float(&format!("{arch}.rope.scale_linear"))?,
+    };
+    let factor = factor.filter(|f| *f >= 1.0);
+    let Some(kind) = gguf.text(&key("type"))? else {
+        return Ok(factor.map_or(RotaryScaling::None, |factor| RotaryScaling::Linear { factor }));
+    };
     let missing = || gguf.problem(&key("factor"), "is missing or below 1");
+    let trained = key("original_context_length");
     Ok(match kind {
         "none" => RotaryScaling::None,
         "linear" => RotaryScaling::Linear { factor: factor.ok_or_else(missing)? },
@@ -126,17 +151,26 @@ fn scaling(gguf: &Gguf, arch: &str) -> Result<RotaryScaling> {
             let factor = factor.ok_or_else(missing)?;
             RotaryScaling::Yarn {
                 factor,
-                trained: gguf.required_int(&key("original_context_length"))?,
+                trained: match gguf.int(&trained)? {
+                    Some(0) => return Err(gguf.problem(&trained, "is 0; it must be at least 1")),
+                    Some(n) => n,
+                    None => gguf.required_int(&format!("{arch}.context_length"))?,
+                },
                 beta_fast: gguf.float(&key("yarn_beta_fast"))?.unwrap_or(32.0),
                 beta_slow: gguf.float(&key("yarn_beta_slow"))?.unwrap_or(1.0),
+                // `yarn_attn_factor` is the configuration's attention_factor, which replaces the default;
+                // `attn_factor` (`hparams.rope_attn_factor` in llama.cpp) multiplies it.
                 attention_factor: gguf
-                    .float(&key("attn_factor"))?
-                    .unwrap_or_else(|| RotaryScaling::yarn_attention_factor(factor, None, None)),
+                    .float(&key("yarn_attn_factor"))?
+                    .unwrap_or_else(|| RotaryScaling::yarn_attention_factor(factor, None, None))
+                    * gguf.float(&key("attn_factor"))?.unwrap_or(1.0),
                 truncate: true,
             }
         }
         other => {
-            return Err(gguf.problem(&key("type"), format!("is '{other}'; implemented are none, linear and yarn")));
+            return Err(
+                gguf.problem(&key("type"), format!("is '{}'; implemented are none, linear and yarn", plain(other)))
+            );
         }
     })
 }

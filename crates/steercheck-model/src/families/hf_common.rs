@@ -1,6 +1,6 @@
 //! What the configurations of Hugging Face share: sizes, rotary settings in both generations of keys, llama's names.
 
-use crate::config::Config;
+use crate::config::{Config, shown};
 use crate::error::Result;
 use crate::rope::{RotaryPairs, RotaryScaling, RotarySpec};
 use crate::slots::{Names, Piece};
@@ -8,6 +8,7 @@ use crate::spec::{
     Activation, Biases, BlockNorms, BlockSpec, DecoderSpec, Gating, HeadSpec, Mlp, NormKind, NormPlace, NormSpec,
     QkNorm, Tying,
 };
+use crate::weights::plain;
 
 /// Names of llama and of the many families that kept them.
 pub(super) const LLAMA_NAMES: Names = Names {
@@ -37,6 +38,10 @@ fn llama_piece(piece: Piece) -> &'static str {
 }
 
 const MOST: usize = 1 << 24;
+/// Most heads, and most dimensions of one: their product is taken, and a table is made of the latter.
+const MOST_HEADS: usize = 1 << 16;
+/// Most positions: beyond any model's, and exact as a float.
+const MOST_POSITIONS: usize = 1 << 40;
 
 /// Class defaults that a configuration may leave out.
 pub(super) struct Defaults {
@@ -65,10 +70,10 @@ pub(super) const LLAMA_DEFAULTS: Defaults = Defaults {
 /// Everything that llama-shaped configurations have in common; biases, windows and norms beyond that are the family's.
 pub(super) fn llama_shaped(config: Config<'_>, defaults: &Defaults) -> Result<DecoderSpec> {
     let hidden_size = config.size("hidden_size", MOST)?;
-    let heads = config.size("num_attention_heads", MOST)?;
+    let heads = config.size("num_attention_heads", MOST_HEADS)?;
     let depth = config.size("num_hidden_layers", 4096)?;
     let head_dim = match (config.int("head_dim")?, defaults.head_dim) {
-        (Some(_), _) => config.size("head_dim", MOST)?,
+        (Some(_), _) => config.size("head_dim", MOST_HEADS)?,
         (None, Some(d)) => d,
         (None, None) if hidden_size.is_multiple_of(heads) => hidden_size / heads,
         (None, None) => {
@@ -77,10 +82,17 @@ pub(super) fn llama_shaped(config: Config<'_>, defaults: &Defaults) -> Result<De
     };
     let kv_heads =
         if config.get("num_key_value_heads").is_some() { config.size("num_key_value_heads", heads)? } else { heads };
-    let max_positions = config.int("max_position_embeddings")?.unwrap_or(defaults.max_positions);
+    let max_positions = match config.get("max_position_embeddings") {
+        Some(_) => config.size("max_position_embeddings", MOST_POSITIONS)?,
+        None => defaults.max_positions,
+    };
     let name = config.text(defaults.activation_key)?.unwrap_or(defaults.activation);
-    let activation = Activation::from_name(name)
-        .ok_or_else(|| config.problem(defaults.activation_key, format!("is '{name}', which is not implemented")))?;
+    let activation = Activation::from_name(name).ok_or_else(|| {
+        config.problem(
+            defaults.activation_key,
+            format!("is '{}', which is not implemented (silu, gelu, gelu_pytorch_tanh and relu are)", plain(name)),
+        )
+    })?;
     let norm = NormSpec {
         kind: NormKind::Rms,
         eps: config.positive("rms_norm_eps", defaults.eps)? as f32,
@@ -140,15 +152,14 @@ pub(super) fn scaling(c: Config<'_>, max_positions: usize) -> Result<RotaryScali
     };
     let factor = |least: f64| -> Result<f64> {
         match c.float("factor")? {
-            None => Err(c.problem("factor", "is missing")),
+            None => Err(c.problem("factor", "is missing and has no default")),
             Some(f) if f >= least => Ok(f),
             Some(f) => Err(c.problem("factor", format!("is {f}; it must be at least {least}"))),
         }
     };
     let trained = || -> Result<usize> {
-        match c.int("original_max_position_embeddings")? {
-            Some(0) => Err(c.problem("original_max_position_embeddings", "is 0")),
-            Some(n) => Ok(n),
+        match c.get("original_max_position_embeddings") {
+            Some(_) => c.size("original_max_position_embeddings", MOST_POSITIONS),
             None => Ok(max_positions),
         }
     };
@@ -183,7 +194,7 @@ pub(super) fn scaling(c: Config<'_>, max_positions: usize) -> Result<RotaryScali
         Some(other) => {
             return Err(c.problem(
                 "rope_type",
-                format!("is '{other}'; implemented are default, linear, dynamic, llama3 and yarn"),
+                format!("is '{}'; implemented are default, linear, dynamic, llama3 and yarn", plain(other)),
             ));
         }
     })
@@ -197,7 +208,7 @@ pub(super) fn windows(
     rule: impl Fn(usize) -> bool,
 ) -> Result<()> {
     if window == Some(0) {
-        return Err(config.problem("sliding_window", "is 0"));
+        return Err(config.problem("sliding_window", "is 0; it must be at least 1, or null for none"));
     }
     let types = config.list("layer_types")?;
     if let Some(types) = types
@@ -210,7 +221,12 @@ pub(super) fn windows(
             None => rule(i),
             Some(t) if t == "sliding_attention" => true,
             Some(t) if t == "full_attention" => false,
-            Some(t) => return Err(config.problem("layer_types", format!("holds {t}, which is not implemented"))),
+            Some(t) => {
+                return Err(config.problem(
+                    "layer_types",
+                    format!("holds {}; full_attention and sliding_attention are implemented", shown(t)),
+                ));
+            }
         };
         block.window = if slides { window } else { None };
     }

@@ -16,6 +16,7 @@ use crate::error::{ModelError, Result, nearest};
 use crate::gguf::Gguf;
 use crate::slots::Names;
 use crate::spec::DecoderSpec;
+use crate::weights::plain;
 
 /// Everything that is known of a family.
 pub(crate) struct Family {
@@ -32,7 +33,7 @@ const FAMILIES: &[Family] = &[llama::FAMILY, mistral::FAMILY, qwen2::FAMILY, smo
 
 fn unknown(name: &str, known: impl Fn(&Family) -> &'static [&'static str]) -> ModelError {
     let all: Vec<&str> = FAMILIES.iter().flat_map(|f| known(f).iter().copied()).collect();
-    ModelError::UnknownArchitecture { name: name.to_string(), hint: nearest(name, &all) }
+    ModelError::UnknownArchitecture { name: plain(name), hint: nearest(name, &all) }
 }
 
 /// Spec and tensor names for a parsed `config.json`.
@@ -41,7 +42,8 @@ pub(crate) fn from_config(json: &Value) -> Result<(DecoderSpec, Names)> {
     if !json.is_object() {
         return Err(config.problem("model_type", "is missing: the file does not hold an object"));
     }
-    let name = config.text("model_type")?.ok_or_else(|| config.problem("model_type", "is missing"))?;
+    let name =
+        config.text("model_type")?.ok_or_else(|| config.problem("model_type", "is missing and has no default"))?;
     let family =
         FAMILIES.iter().find(|f| f.model_types.contains(&name)).ok_or_else(|| unknown(name, |f| f.model_types))?;
     let spec = (family.from_config)(config)?;
@@ -52,7 +54,7 @@ pub(crate) fn from_config(json: &Value) -> Result<(DecoderSpec, Names)> {
 /// Spec and tensor names for a GGUF file.
 pub(crate) fn from_gguf(gguf: &Gguf) -> Result<(DecoderSpec, Names)> {
     let key = "general.architecture";
-    let name = gguf.text(key)?.ok_or_else(|| gguf.problem(key, "is missing"))?;
+    let name = gguf.text(key)?.ok_or_else(|| gguf.problem(key, "is missing and has no default"))?;
     let family =
         FAMILIES.iter().find(|f| f.architectures.contains(&name)).ok_or_else(|| unknown(name, |f| f.architectures))?;
     let spec = (family.from_gguf)(gguf)?;
@@ -70,7 +72,18 @@ fn check(spec: &DecoderSpec, source_name: &str) -> Result<()> {
     }
     for rotary in &spec.rotary {
         if rotary.dims == 0 || rotary.dims > spec.head_dim || !rotary.dims.is_multiple_of(2) {
-            return bad("head_dim", format!("gives {} rotated dimensions of {}", rotary.dims, spec.head_dim));
+            let most = spec.head_dim / 2 * 2;
+            return bad(
+                "head_dim",
+                format!("gives {} rotated dimensions; an even number up to {most} is possible", rotary.dims),
+            );
+        }
+        let (frequencies, factor) = rotary.frequencies(spec.max_positions);
+        if !factor.is_finite() || factor <= 0.0 || frequencies.iter().any(|f| !f.is_finite()) {
+            return bad(
+                "rope_theta",
+                format!("({}) and the scaling of it give frequencies that are not finite", rotary.theta),
+            );
         }
         if let crate::rope::RotaryScaling::Factors(by) = &rotary.scaling
             && (by.len() != rotary.dims / 2 || by.iter().any(|f| !f.is_finite() || *f <= 0.0))

@@ -1,28 +1,175 @@
 //! Text to token ids and back, with the model's policy on special tokens.
 
+mod bpe;
+mod error;
+mod gguf;
+mod pre_tokenizer;
+mod sentencepiece;
+
 use std::path::Path;
+use std::sync::OnceLock;
+
+pub use error::TokenizerError;
+pub use gguf::{GgufVocab, from_gguf};
+pub use pre_tokenizer::names as pre_tokenizer_names;
+
+pub(crate) use error::build_error;
 
 use crate::error::{ModelError, Result};
 use crate::gguf::Gguf;
 
-/// A tokenizer with its BOS policy.
+/// Pre-tokenizers whose models llama.cpp gives a BOS where the file does not say.
+const BOS_BY_PRE: &[&str] = &["llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"];
+
+/// A tokenizer and what it puts before every prompt. An end-of-sequence token is never added.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    bos: Option<u32>,
+    adds_bos: bool,
+    hash: OnceLock<String>,
+}
+
+fn failed(e: &(dyn std::error::Error + Send + Sync)) -> ModelError {
+    ModelError::Tokenizer(e.to_string())
 }
 
 impl Tokenizer {
-    pub(crate) fn from_folder(folder: &Path, _vocab: usize) -> Result<Self> {
-        let inner = tokenizers::Tokenizer::from_file(folder.join("tokenizer.json"))
-            .map_err(|e| ModelError::Tokenizer(e.to_string()))?;
-        Ok(Self { inner })
+    /// Reads `tokenizer.json` and the BOS policy of `tokenizer_config.json` or the tokenizer's post-processor.
+    pub(crate) fn from_folder(folder: &Path, vocab_size: usize) -> Result<Self> {
+        let path = folder.join("tokenizer.json");
+        if !path.exists() {
+            return Err(ModelError::Tokenizer(
+                "the folder holds no tokenizer.json; save the model with its fast tokenizer, or use a GGUF file".into(),
+            ));
+        }
+        let mut inner = tokenizers::Tokenizer::from_file(&path)
+            .map_err(|e| ModelError::Tokenizer(format!("tokenizer.json is damaged ({e}); download it again")))?;
+        inner.with_truncation(None).map_err(|e| failed(&*e))?;
+        inner.with_padding(None);
+        let (bare, full) = (Self::raw(&inner, "a", false)?, Self::raw(&inner, "a", true)?);
+        let before = full.windows(bare.len().max(1)).position(|w| w == bare).unwrap_or(0);
+        let mut bos = full[..before].first().copied();
+        let mut adds_bos = before > 0;
+        if before > 1 {
+            return Err(ModelError::Tokenizer(format!(
+                "it puts {before} special tokens before a text; one is implemented"
+            )));
+        }
+        if let Some(config) = read_json(&folder.join("tokenizer_config.json"))? {
+            let token = config.get("bos_token");
+            let text = token.and_then(|t| t.as_str().or_else(|| t.get("content").and_then(|c| c.as_str())));
+            bos = bos.or_else(|| text.and_then(|t| inner.token_to_id(t)));
+            if let Some(adds) = config.get("add_bos_token").and_then(serde_json::Value::as_bool) {
+                adds_bos = adds && bos.is_some();
+            }
+        }
+        Self { inner, bos, adds_bos, hash: OnceLock::new() }.fitting(vocab_size)
     }
 
-    pub(crate) fn from_gguf(_gguf: &Gguf, _vocab: usize) -> Result<Self> {
-        Err(ModelError::Tokenizer("not yet".into()))
+    /// Builds the tokenizer from a GGUF file's metadata.
+    pub(crate) fn from_gguf(gguf: &Gguf, vocab_size: usize) -> Result<Self> {
+        let key = |k: &str| format!("tokenizer.ggml.{k}");
+        let model = gguf.text(&key("model"))?.ok_or_else(|| gguf.problem(&key("model"), "is missing"))?;
+        let id = |k: &str| -> Result<Option<u32>> { Ok(gguf.int(&key(k))?.and_then(|i| u32::try_from(i).ok())) };
+        let pre = gguf.text(&key("pre"))?.map(str::to_string);
+        let tokens = gguf.texts(&key("tokens"))?.ok_or_else(|| gguf.problem(&key("tokens"), "is missing"))?;
+        let by_default = model == "llama" || pre.as_deref().is_some_and(|p| model == "gpt2" && BOS_BY_PRE.contains(&p));
+        let adds_bos = gguf.bool(&key("add_bos_token"))?.unwrap_or(by_default);
+        let bos = id("bos_token_id")?.or((model == "llama").then_some(1));
+        let vocab = GgufVocab {
+            model: model.to_string(),
+            pre,
+            scores: gguf.floats(&key("scores"))?,
+            token_types: gguf.ints(&key("token_type"))?,
+            merges: gguf.texts(&key("merges"))?,
+            unknown_id: id("unknown_token_id")?,
+            add_space_prefix: gguf.bool(&key("add_space_prefix"))?,
+            tokens,
+        };
+        let inner = from_gguf(&vocab).map_err(|e| ModelError::Tokenizer(e.to_string()))?;
+        if adds_bos && bos.is_none() {
+            return Err(gguf.problem(&key("bos_token_id"), "is missing although add_bos_token is true"));
+        }
+        Self { inner, bos, adds_bos, hash: OnceLock::new() }.fitting(vocab_size)
     }
 
-    /// Vocabulary size.
+    /// Refuses a tokenizer that can give ids which the embedding does not have.
+    fn fitting(self, vocab_size: usize) -> Result<Self> {
+        let largest = self.inner.get_vocab(true).into_values().max().into_iter().chain(self.bos).max();
+        match largest {
+            None => Err(ModelError::Tokenizer("its vocabulary is empty".into())),
+            Some(id) if id as usize >= vocab_size => Err(ModelError::Tokenizer(format!(
+                "it gives ids up to {id} but the model's vocabulary has {vocab_size}; the tokenizer belongs to another model"
+            ))),
+            Some(_) => Ok(self),
+        }
+    }
+
+    fn raw(inner: &tokenizers::Tokenizer, text: &str, special: bool) -> Result<Vec<u32>> {
+        Ok(inner.encode_fast(text, special).map_err(|e| failed(&*e))?.get_ids().to_vec())
+    }
+
+    /// Ids of a prompt as the model sees it, BOS included where the policy adds one.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids: Vec<u32> = self.bos.filter(|_| self.adds_bos).into_iter().collect();
+        ids.extend(self.encode_plain(text)?);
+        Ok(ids)
+    }
+
+    /// Ids of a text alone.
+    pub fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
+        Self::raw(&self.inner, text, false)
+    }
+
+    /// The text of ids, special tokens left out.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.inner.decode(ids, true).map_err(|e| failed(&*e))
+    }
+
+    /// The beginning-of-sequence token, whether or not it is added.
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    /// Whether BOS stands before every prompt.
+    pub fn adds_bos(&self) -> bool {
+        self.adds_bos
+    }
+
+    /// The policy in words, for summaries and records: `BOS <bos> (2) before every prompt, no EOS`.
+    pub fn policy(&self) -> String {
+        match self.bos {
+            Some(id) if self.adds_bos => {
+                let text = self.inner.id_to_token(id).unwrap_or_default();
+                format!("BOS {text} ({id}) before every prompt, no EOS")
+            }
+            _ => "no BOS, no EOS".to_string(),
+        }
+    }
+
+    /// Number of tokens.
     pub fn size(&self) -> usize {
         self.inner.get_vocab_size(true)
     }
+
+    /// BLAKE3 of the tokenizer's serialised form and its policy.
+    pub fn hash(&self) -> &str {
+        self.hash.get_or_init(|| {
+            let json = self.inner.to_string(false).unwrap_or_default();
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(json.as_bytes());
+            hasher.update(self.policy().as_bytes());
+            hasher.finalize().to_hex().to_string()
+        })
+    }
+}
+
+fn read_json(path: &Path) -> Result<Option<serde_json::Value>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text =
+        std::fs::read_to_string(path).map_err(|e| ModelError::Io { path: path.into(), reason: e.to_string() })?;
+    let name = crate::weights::file_name(path);
+    serde_json::from_str(&text).map(Some).map_err(|e| ModelError::Damaged { file: name, what: e.to_string() })
 }

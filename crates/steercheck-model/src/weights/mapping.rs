@@ -18,13 +18,13 @@ impl Mapping {
     /// Maps the file. An empty file is refused: there is nothing in it to read.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let io = |e: std::io::Error| ModelError::Io { path: path.to_path_buf(), reason: e.to_string() };
-        let file = File::open(path).map_err(io)?;
-        let meta = file.metadata().map_err(io)?;
-        let name = file_name(path);
-        if !meta.is_file() {
+        // Asked before the file is opened: opening a pipe would wait for its writer.
+        if !std::fs::metadata(path).map_err(io)?.is_file() {
             return Err(ModelError::Io { path: path.to_path_buf(), reason: "it is not a regular file".into() });
         }
-        if meta.len() == 0 {
+        let file = File::open(path).map_err(io)?;
+        let name = file_name(path);
+        if file.metadata().map_err(io)?.len() == 0 {
             return Err(ModelError::Damaged { file: name, what: "the file is empty".into() });
         }
         // SAFETY: the mapping is read-only and private to this value. Another process that truncates the file while it

@@ -41,15 +41,16 @@ impl StoredType {
     }
 
     /// Bytes that a tensor of this shape takes; `None` when the innermost dimension does not divide into blocks or the
-    /// product overflows.
+    /// product overflows, also that of the dimensions beside one of 0.
     pub(crate) fn bytes_of(self, shape: &[usize]) -> Option<usize> {
         let (elements, bytes) = self.block();
         let inner = *shape.last()?;
         if inner % elements != 0 {
             return None;
         }
-        let count = shape.iter().try_fold(1usize, |a, d| a.checked_mul(*d))?;
-        (count / elements).checked_mul(bytes)
+        let count = shape.iter().try_fold(1usize, |a, d| a.checked_mul((*d).max(1)))?;
+        let full = (count / elements).checked_mul(bytes)?;
+        Some(if shape.contains(&0) { 0 } else { full })
     }
 
     /// The name that files and summaries use, e.g. `Q4_1`, `BF16`.
@@ -113,9 +114,14 @@ impl StoredTensor {
         Ok(QTensor::new(QStorage::from_data(data, device, t)?, (rows, self.inner()))?)
     }
 
-    /// The whole tensor in its stored quantisation, for candle's integer kernels; `None` for float types.
+    /// The whole tensor in its stored quantisation, for candle's integer kernels; `None` for float types, and for rows of
+    /// an odd number of blocks in the types whose kernels assert an even one.
     pub(crate) fn as_quantised(&self, device: &Device) -> Result<Option<QTensor>> {
+        use GgmlDType::{Q4_1, Q5_0, Q5_1};
         match self.stored {
+            StoredType::Ggml(t @ (Q4_1 | Q5_0 | Q5_1)) if !(self.inner() / t.block_size()).is_multiple_of(2) => {
+                Ok(None)
+            }
             StoredType::Ggml(t) => {
                 let rows = self.rows();
                 Ok(Some(self.quantised(self.row_bytes(&(0..rows)), t, rows, device)?))
@@ -143,6 +149,11 @@ impl Weights {
     /// Maps a GGUF file.
     pub(crate) fn open_gguf(path: &Path) -> Result<(Self, Gguf)> {
         let map = Arc::new(Mapping::open(path)?);
+        let start = &map.bytes()[..map.bytes().len().min(4)];
+        if !b"GGUF".starts_with(start) {
+            let reason = "it does not begin with 'GGUF'".into();
+            return Err(ModelError::NotAModel { path: path.to_path_buf(), reason });
+        }
         let gguf = Gguf::parse(map.bytes(), map.name())?;
         let tensors = gguf
             .tensors
@@ -194,6 +205,19 @@ fn hash_of(maps: &[Arc<Mapping>]) -> String {
         hasher.update_rayon(map.bytes());
     }
     hasher.finalize().to_hex().to_string()
+}
+
+/// Characters of a file's text that a message quotes.
+const QUOTED: usize = 200;
+
+/// A text out of a file as messages quote it: in one line, and its beginning if it is long.
+pub(crate) fn plain(text: &str) -> String {
+    let one_line = text.chars().map(|c| if c.is_control() { '?' } else { c });
+    if text.chars().nth(QUOTED).is_none() {
+        one_line.collect()
+    } else {
+        one_line.take(QUOTED).chain("...".chars()).collect()
+    }
 }
 
 /// The file's name without its folder, for messages and records.

@@ -6,27 +6,41 @@ use std::sync::Arc;
 
 use safetensors::{Dtype, SafeTensors};
 
-use super::{Mapping, StoredTensor, StoredType};
+use super::{Mapping, StoredTensor, StoredType, plain};
 use crate::error::{ModelError, Result};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
+/// Bytes of an index: those of the largest models have under 20 MB.
+const MAX_INDEX: u64 = 256 << 20;
 
 fn weight_map(folder: &Path) -> Result<Option<BTreeMap<String, String>>> {
     let path = folder.join(INDEX);
     if !path.exists() {
         return Ok(None);
     }
-    let damaged = |what: String| ModelError::Damaged { file: INDEX.into(), what };
-    let text =
-        std::fs::read_to_string(&path).map_err(|e| ModelError::Io { path: path.clone(), reason: e.to_string() })?;
+    let damaged = |what: String| ModelError::Damaged { file: INDEX.into(), what: plain(&what) };
+    let io = |reason: String| ModelError::Io { path: path.clone(), reason };
+    let meta = std::fs::metadata(&path).map_err(|e| io(e.to_string()))?;
+    // Not opened otherwise: a pipe would make the reader wait.
+    if !meta.is_file() {
+        return Err(io("it is not a regular file".into()));
+    }
+    if meta.len() > MAX_INDEX {
+        return Err(damaged(format!("it has {} bytes", meta.len())));
+    }
+    let text = std::fs::read_to_string(&path).map_err(|e| io(e.to_string()))?;
     let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
     let map = json.get("weight_map").and_then(|m| m.as_object()).ok_or_else(|| damaged("no weight_map".into()))?;
     let mut out = BTreeMap::new();
     for (name, file) in map {
         let file = file.as_str().ok_or_else(|| damaged(format!("'{name}' names no file")))?;
         // A shard lies beside its index; anything else is a path somebody smuggled in.
-        if file.is_empty() || Path::new(file).components().count() != 1 || file.contains(['/', '\\']) || file == ".." {
+        if file.is_empty()
+            || Path::new(file).components().count() != 1
+            || file.contains(['/', '\\'])
+            || [".", ".."].contains(&file)
+        {
             return Err(damaged(format!("'{name}' points outside of the folder ('{file}')")));
         }
         out.insert(name.clone(), file.to_string());
@@ -57,10 +71,22 @@ pub(super) fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// Byte offsets past the file's end. The library adds offsets up before it compares them with the file's size, and the sum
+/// can overflow: version 0.8.0 panics then.
+fn offsets_past(bytes: &[u8]) -> bool {
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else { return false };
+    let header = usize::try_from(u64::from_le_bytes(*length)).ok().and_then(|n| rest.get(..n));
+    let Some(Ok(serde_json::Value::Object(header))) = header.map(serde_json::from_slice) else { return false };
+    header.values().filter_map(|t| t.get("data_offsets")?.get(1)?.as_u64()).any(|end| end > bytes.len() as u64)
+}
+
 /// Every tensor of one mapped file.
 pub(super) fn directory(map: &Arc<Mapping>) -> Result<Vec<(String, StoredTensor)>> {
-    let damaged = |what: String| ModelError::Damaged { file: map.name().to_string(), what };
+    let damaged = |what: String| ModelError::Damaged { file: map.name().to_string(), what: plain(&what) };
     let bytes = map.bytes();
+    if offsets_past(bytes) {
+        return Err(damaged("a tensor lies past the end of the file".into()));
+    }
     let parsed = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
     let mut out = Vec::with_capacity(parsed.len());
     for (name, view) in parsed.tensors() {
@@ -68,6 +94,10 @@ pub(super) fn directory(map: &Arc<Mapping>) -> Result<Vec<(String, StoredTensor)
             Dtype::F32 => StoredType::F32,
             Dtype::F16 => StoredType::F16,
             Dtype::BF16 => StoredType::Bf16,
+            Dtype::F64 | Dtype::F8_E4M3 | Dtype::F8_E5M2 if name.ends_with(".weight") => {
+                let problem = format!("is stored as {}, which is not read (F32, F16 and BF16 are)", view.dtype());
+                return Err(ModelError::Tensor { name: plain(&name), problem });
+            }
             // Masks and other buffers of old checkpoints: no family asks for them.
             _ => continue,
         };

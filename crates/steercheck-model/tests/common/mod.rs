@@ -1,6 +1,10 @@
 //! What the tests of this crate share: where the fixtures are, and how tensors are compared.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod convert;
+pub(crate) mod gguf_writer;
+pub(crate) mod random;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 

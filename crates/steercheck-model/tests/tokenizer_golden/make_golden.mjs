@@ -3,7 +3,7 @@
 //   node make_golden.mjs ids <model.gguf> <out.json> "<note on the model>" [<vocab.json to include>]
 //   node make_golden.mjs pre <folder of probe-*.gguf> <out.json>
 //
-// Needs `npm install node-llama-cpp@3.22.1` in a folder above this script or in NODE_PATH's reach (see README.md).
+// Run it from a folder where `npm install node-llama-cpp@3.22.1` was done (see README.md).
 // Only the vocabulary is loaded; BOS and EOS are never added and special tokens in the text are not parsed.
 import {createHash} from "node:crypto";
 import {createReadStream, readdirSync, readFileSync, writeFileSync} from "node:fs";

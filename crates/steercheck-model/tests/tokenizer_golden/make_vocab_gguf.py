@@ -82,14 +82,16 @@ def probe(folder, names):
         write(Path(folder) / f"probe-{pre}.gguf", tokens, [1] * len(tokens), merges, pre)
 
 
-def train(steps=400):
-    """Character-level merging of the most frequent pair, the alphabetically first on ties: (token, score) by rank."""
+def train():
+    """Character-level merging of the most frequent pair, the alphabetically first on ties, while one occurs twice."""
     words = [list("\u2581" + "\u2581".join(line.split(" "))) for line in CORPUS.splitlines()]
     letters = sorted({c for word in words for c in word})
     made = []
-    while len(made) < steps:
+    while True:
         counts = Counter(pair for word in words for pair in zip(word, word[1:]))
         best = min(counts, key=lambda pair: (-counts[pair], pair))
+        if counts[best] < 2:
+            break
         token = "".join(best)
         if token not in made:
             made.append(token)
@@ -99,7 +101,7 @@ def train(steps=400):
                 if (word[i], word[i + 1]) == best:
                     word[i : i + 2] = [token]
                 i += 1
-    return [(t, -float(n)) for n, t in enumerate(made)] + [(c, -float(steps + n)) for n, c in enumerate(letters)]
+    return [(t, -float(n)) for n, t in enumerate(made)] + [(c, -float(len(made) + n)) for n, c in enumerate(letters)]
 
 
 def spm(out, listing):
@@ -107,7 +109,8 @@ def spm(out, listing):
     head += [(f"<0x{b:02X}>", 0.0, 6) for b in range(256)]
     head += [("[multimodal]", -1000.0, 4), ("<tool_call>", -1000.0, 4), ("\n\n", -1000.0, 4), ("<unused0>", -1000.0, 3)]
     known = {t for t, _, _ in head}
-    rows = head + [(t, s, 1) for t, s in train() if t not in known]
+    # With `s>` a token, merging `<` and `s>` makes the control token `<s>`, as in Llama 2.
+    rows = head + [("s>", -2.5, 1)] + [(t, s, 1) for t, s in train() if t not in known]
     tokens, scores, types = (list(column) for column in zip(*rows))
     write(out, tokens, types, None, "default", scores)
     Path(listing).write_text(json.dumps({"tokens": tokens, "scores": scores, "token_types": types}), encoding="utf-8")

@@ -1,0 +1,58 @@
+//! What can go wrong in an evaluation.
+
+use std::path::PathBuf;
+
+use steercheck_model::ModelError;
+use thiserror::Error;
+
+use crate::task::TaskError;
+
+/// What went wrong. Every text says what to do next.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EvalError {
+    /// The model or the engine.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A task's data.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// Too few items for the sizes asked for.
+    #[error(
+        "task '{task}' has {usable} usable items of {items} for this tokenizer and {needed} are needed ({dev} dev, {test} test, {rest} for prompts); choose a smaller profile or a task with more one-token answers"
+    )]
+    TooFewItems {
+        /// Task.
+        task: String,
+        /// Items after the single-token rule.
+        usable: usize,
+        /// Items in the data.
+        items: usize,
+        /// Items needed.
+        needed: usize,
+        /// Of them for dev.
+        dev: usize,
+        /// Of them for test.
+        test: usize,
+        /// Of them for demonstrations, dummies and other uses.
+        rest: usize,
+    },
+    /// The `zero` placebo changed something: the run is invalid.
+    #[error(
+        "the placebo of strength 0 changed the answer to item {item} of task '{task}': the run is invalid; please report this with the model's name"
+    )]
+    ZeroChanged {
+        /// Task.
+        task: String,
+        /// Index of the item.
+        item: usize,
+    },
+    /// A record could not be written.
+    #[error("cannot write {}: {reason}; free some space or choose another folder with --out", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's words.
+        reason: String,
+    },
+}

@@ -1,0 +1,14 @@
+//! Evaluation: tasks, prompts, protocols, cells and the records they leave.
+
+pub mod cell;
+pub mod conclusion;
+mod error;
+pub mod prompt;
+pub mod protocol;
+pub mod record;
+pub mod sample;
+pub mod task;
+
+pub use error::EvalError;
+pub use protocol::{Profile, Protocol};
+pub use record::Record;

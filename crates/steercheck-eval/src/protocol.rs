@@ -1,0 +1,114 @@
+//! Protocols and profiles: what is done and on how many items, as data. No second code path.
+
+use serde::Serialize;
+
+use crate::task::Quirks;
+
+/// A named set of options (methods.md §5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Protocol {
+    /// `study` or `rigorous`.
+    pub name: &'static str,
+    /// Which figure is the method's accuracy.
+    pub reported: Reported,
+    /// Which items the zero-shot arm is asked.
+    pub baseline: Baseline,
+    /// How answers of one token are told.
+    pub single_token: SingleToken,
+    /// Header rows and double inputs of published files.
+    #[serde(serialize_with = "quirks_name")]
+    pub quirks: Quirks,
+    /// Placebo arms.
+    pub placebos: Placebos,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
+fn quirks_name<S: serde::Serializer>(quirks: &Quirks, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(match quirks {
+        Quirks::Keep => "keep",
+        Quirks::Drop => "drop",
+    })
+}
+
+/// Which figure is the method's accuracy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reported {
+    /// The highest point of the dev curve, as the study plots it.
+    DevPeak,
+    /// The test items at the block that dev chose.
+    TestAtDevChoice,
+}
+
+/// Which items the zero-shot arm is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Baseline {
+    /// This many items that are in neither dev nor test.
+    OtherItems(usize),
+    /// The test items, so that all arms are paired.
+    TestItems,
+}
+
+/// How an answer of one token is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SingleToken {
+    /// "!" followed by the answer is two tokens.
+    AfterExclamationMark,
+    /// After the item's own zero-shot prompt the answer is one token.
+    InContext,
+}
+
+/// Placebo arms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Placebos {
+    /// None.
+    None,
+    /// `zero`, `random-direction`, `shuffled-labels`, `wrong-task`.
+    All,
+}
+
+impl Protocol {
+    /// Disjoint items, choice on dev, placebos: the default.
+    pub const RIGOROUS: Self = Self {
+        name: "rigorous",
+        reported: Reported::TestAtDevChoice,
+        baseline: Baseline::TestItems,
+        single_token: SingleToken::InContext,
+        quirks: Quirks::Drop,
+        placebos: Placebos::All,
+    };
+    /// What the published code does.
+    pub const STUDY: Self = Self {
+        name: "study",
+        reported: Reported::DevPeak,
+        baseline: Baseline::OtherItems(100),
+        single_token: SingleToken::AfterExclamationMark,
+        quirks: Quirks::Keep,
+        placebos: Placebos::None,
+    };
+}
+
+/// How many items, and how often.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Profile {
+    /// `quick`, `standard` or `study`.
+    pub name: &'static str,
+    /// Items that choose the block.
+    pub dev: usize,
+    /// Items that are reported.
+    pub test: usize,
+    /// Seeds, counted up from the one given.
+    pub seeds: usize,
+}
+
+impl Profile {
+    /// One seed, 24 and 48 items: a first look in minutes.
+    pub const QUICK: Self = Self { name: "quick", dev: 24, test: 48, seeds: 1 };
+    /// Three seeds, 50 and 100 items.
+    pub const STANDARD: Self = Self { name: "standard", dev: 50, test: 100, seeds: 3 };
+    /// Sizes of the published study: 50 and 50 items, one seed.
+    pub const STUDY: Self = Self { name: "study", dev: 50, test: 50, seeds: 1 };
+}

@@ -1,0 +1,41 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A number with its uncertainty.
+///
+/// Displays as `0.81 [0.70, 0.89]`; a precision in the format string changes the two decimals: `{:.3}`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The estimate itself.
+    pub point: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// Confidence level of the interval, strictly between 0 and 1 (0.95 for 95 %).
+    pub level: f64,
+    /// Observations behind it.
+    pub n: usize,
+    /// How the interval was made.
+    pub method: Method,
+}
+
+/// How an interval was made. Serialised in snake case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Method {
+    /// Score interval of a proportion, see [`wilson`](crate::wilson).
+    Wilson,
+    /// Difference of two estimates, see [`difference`](crate::difference()).
+    SquareAndAdd,
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decimals = f.precision().unwrap_or(2);
+        let Self { point, low, high, .. } = self;
+        write!(f, "{point:.decimals$} [{low:.decimals$}, {high:.decimals$}]")
+    }
+}

@@ -1,0 +1,5 @@
+//! Steering methods: pure method logic over a model's traces, prefixes and replays. What is measured with them is the
+//! business of `steercheck-eval`.
+
+pub mod placebo;
+pub mod task_vector;

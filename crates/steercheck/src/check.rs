@@ -1,0 +1,148 @@
+//! `steercheck check`: the main job.
+
+use std::path::Path;
+use std::time::Instant;
+
+use steercheck_eval::cell::{Subject, TaskVectorCell};
+use steercheck_eval::task::{self, LoadOptions as TaskOptions, Task};
+use steercheck_eval::{EvalError, Profile, Protocol, Record};
+use steercheck_model::{Kernels, LoadOptions, Loaded, Model, Precision, Tokenizer};
+
+use crate::arguments::{CheckOptions, Dtype, ProfileName, ProtocolName};
+use crate::error::CliError;
+use crate::machine::available_memory;
+use crate::models::{self, print};
+use crate::progress::Work;
+use crate::{device, report};
+
+/// The tasks of a check that names none.
+const DEFAULT_TASKS: [&str; 4] = ["present-past", "singular-plural", "capitalise", "country-capital"];
+
+/// A task that was asked for and cannot be run on this model.
+pub(crate) struct NotRun {
+    pub(crate) task: String,
+    pub(crate) reason: EvalError,
+}
+
+/// Runs the command.
+pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
+    let (protocol, profile) = sizes(options);
+    let tasks = tasks(options, &protocol)?;
+    let found = models::find(options.model.as_deref(), options.accept_licence, false)?;
+    let started = Instant::now();
+    let Loaded { mut model, tokenizer } = open(&found.path, options)?;
+    let tokenizer = tokenizer?;
+    if !options.json {
+        print(&report::summary(&model.info, &tokenizer))?;
+    }
+    let (cells, not_run) = prepare(&model, &tokenizer, &tasks, &protocol, &profile, options.seed)?;
+    if let Some(first) = not_run.first().filter(|_| cells.is_empty() || !options.tasks.is_empty()) {
+        return Err(CliError::Usage(first.reason.to_string()));
+    }
+    let records = run_cells(&mut model, &tokenizer, &cells, options)?;
+    if options.json {
+        let json = serde_json::to_string_pretty(&records).map_err(|e| CliError::Output(e.to_string()))?;
+        return print(&format!("{json}\n"));
+    }
+    print(&report::text(&records, &not_run, &options.out, started.elapsed()))
+}
+
+fn sizes(options: &CheckOptions) -> (Protocol, Profile) {
+    let protocol = match options.protocol {
+        ProtocolName::Study => Protocol::STUDY,
+        ProtocolName::Rigorous => Protocol::RIGOROUS,
+    };
+    let profile = match (options.profile, options.protocol) {
+        (Some(ProfileName::Quick), _) | (None, ProtocolName::Rigorous) => Profile::QUICK,
+        (Some(ProfileName::Standard), _) => Profile::STANDARD,
+        (Some(ProfileName::Study), _) | (None, ProtocolName::Study) => Profile::STUDY,
+    };
+    (protocol, profile)
+}
+
+fn tasks(options: &CheckOptions, protocol: &Protocol) -> Result<Vec<Task>, CliError> {
+    let names: Vec<&str> = if options.tasks.is_empty() {
+        DEFAULT_TASKS.to_vec()
+    } else {
+        options.tasks.iter().map(|t| t.trim()).collect()
+    };
+    let mut out: Vec<Task> = Vec::new();
+    for name in names {
+        let path = Path::new(name);
+        let is_file = path.extension().is_some() || name.contains(['/', '\\']) || path.is_file();
+        let task = if is_file {
+            task::load_file(path, TaskOptions { quirks: protocol.quirks, ..TaskOptions::default() })?
+        } else {
+            task::builtin(name)?
+        };
+        if out.iter().any(|t| t.name == task.name) {
+            return Err(CliError::Usage(format!("task '{}' is asked for twice; name each once", task.name)));
+        }
+        out.push(task);
+    }
+    Ok(out)
+}
+
+fn open(path: &Path, options: &CheckOptions) -> Result<Loaded, CliError> {
+    let options = LoadOptions {
+        device: device::best(),
+        precision: match options.dtype {
+            Dtype::Auto => Precision::Auto,
+            Dtype::Stored => Precision::Stored,
+            Dtype::F32 => Precision::F32,
+        },
+        kernels: if options.integer_kernels { Kernels::Integer } else { Kernels::Float },
+        memory: options.memory.unwrap_or_else(|| available_memory() / 5 * 4),
+    };
+    Ok(Loaded::open(path, &options)?)
+}
+
+fn prepare(
+    model: &Model,
+    tokenizer: &Tokenizer,
+    tasks: &[Task],
+    protocol: &Protocol,
+    profile: &Profile,
+    seed: u64,
+) -> Result<(Vec<TaskVectorCell>, Vec<NotRun>), CliError> {
+    let subject = Subject { model, tokenizer };
+    let (mut cells, mut not_run) = (Vec::new(), Vec::new());
+    for task in tasks {
+        for seed in (0..profile.seeds as u64).map(|i| seed.wrapping_add(i)) {
+            match TaskVectorCell::prepare(&subject, task, protocol, profile, seed) {
+                Ok(cell) => cells.push(cell),
+                Err(reason @ EvalError::TooFewItems { .. }) => {
+                    not_run.push(NotRun { task: task.name.clone(), reason });
+                    break;
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+    Ok((cells, not_run))
+}
+
+fn run_cells(
+    model: &mut Model,
+    tokenizer: &Tokenizer,
+    cells: &[TaskVectorCell],
+    options: &CheckOptions,
+) -> Result<Vec<Record>, CliError> {
+    let planned: Vec<u64> = cells.iter().map(|c| c.planned_work(model)).collect();
+    let work = Work::new(planned.iter().sum(), model.spec.depth());
+    model.watch(Some(work.watcher()));
+    let subject = Subject { model, tokenizer };
+    let mut records = Vec::with_capacity(cells.len());
+    for (i, cell) in cells.iter().enumerate() {
+        let what = format!("task vectors, {}", cell.task_name());
+        work.begin(&what);
+        let started = Instant::now();
+        let record = cell.run(&subject)?;
+        record.write(&options.out)?;
+        work.ended(&what, i + 1, cells.len(), started.elapsed().as_secs_f64(), planned[i]);
+        records.push(record);
+    }
+    work.finish();
+    model.watch(None);
+    Ok(records)
+}
