@@ -65,3 +65,17 @@ pub(crate) fn difference(a: &Tensor, b: &Tensor) -> f32 {
     let all = d.abs().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
     all.into_iter().fold(0.0, |m, x| if x.is_finite() { m.max(x) } else { f32::INFINITY })
 }
+
+/// A real model of the catalogue, downloaded on first use; `None` with a line that says so where that is not possible. In CI
+/// that is a failure.
+pub(crate) fn real_model(name: &str, options: &LoadOptions) -> Option<Loaded> {
+    let hub = steercheck_hub::Options::from_env().map(|o| steercheck_hub::Options { accept_licence: true, ..o });
+    match hub.and_then(|hub| steercheck_hub::resolve(name, &hub)) {
+        Ok(found) => Some(Loaded::open(&found.path, options).expect("a catalogue model loads")),
+        Err(e) => {
+            assert!(std::env::var_os("CI").is_none(), "{name}: {e}");
+            println!("1 parity test did not run: {e}");
+            None
+        }
+    }
+}
