@@ -90,12 +90,12 @@ pub(crate) fn sequence(spec: &DecoderSpec, q: &Tensor, all: &KeyValue, mask: Opt
 }
 
 /// Rows that stand each for itself at the position after the same context: one token each, of many edited runs. `q`
-/// `[rows, heads, head_dim]`, `own` `[rows, kv_heads, head_dim]` each. The context is read in place. Returns
+/// `[rows, heads, head_dim]`, `own` `[rows, kv_heads, head_dim]` each. The context's pieces are read in place. Returns
 /// `[rows, heads * head_dim]`.
 pub(crate) fn siblings(
     spec: &DecoderSpec,
     q: &Tensor,
-    context: Option<&KeyValue>,
+    context: &[KeyValue],
     own_keys: &Tensor,
     own_values: &Tensor,
 ) -> Result<Tensor> {
@@ -106,16 +106,22 @@ pub(crate) fn siblings(
         Ok(own.broadcast_as((kv, per, rows, width))?.contiguous()?.reshape((kv, per * rows, width))?)
     };
     let values = spread(own_values)?;
-    let Some(context) = context else {
+    if context.is_empty() {
         return by_row(spec, &values, rows);
-    };
+    }
     let q = (by_kv_head(spec, q)? * f64::from(spec.attention_scale))?;
-    let before = q.matmul(&context.keys.transpose(1, 2)?)?;
-    let own = (&q * spread(own_keys)?)?.sum_keepdim(2)?;
-    let scores = soft_cap(spec, Tensor::cat(&[&before, &own], 2)?)?;
+    let mut scores =
+        context.iter().map(|c| Ok(q.matmul(&c.keys.transpose(1, 2)?)?)).collect::<Result<Vec<Tensor>>>()?;
+    scores.push((&q * spread(own_keys)?)?.sum_keepdim(2)?);
+    let scores = soft_cap(spec, Tensor::cat(&scores, 2)?)?;
     let weights = candle_nn::ops::softmax_last_dim(&scores)?;
-    let seen = context.len()?;
-    let past = weights.narrow(2, 0, seen)?.contiguous()?.matmul(&context.values)?;
-    let z = (past + weights.narrow(2, seen, 1)?.broadcast_mul(&values)?)?;
+    let seen = scores.dim(2)? - 1;
+    let mut z = weights.narrow(2, seen, 1)?.broadcast_mul(&values)?;
+    let mut start = 0;
+    for piece in context {
+        let len = piece.len()?;
+        z = (z + weights.narrow(2, start, len)?.contiguous()?.matmul(&piece.values)?)?;
+        start += len;
+    }
     by_row(spec, &z, rows)
 }

@@ -93,6 +93,12 @@ pub struct Replayed {
     pub receipts: Vec<Vec<Receipt>>,
 }
 
+/// What a prefill keeps: the last token's residuals, all keys and values.
+fn keep(forest: &Forest) -> Keep {
+    let last = |path: &Vec<usize>| path.last().map(|n| (*n, forest.nodes[*n].len() - 1));
+    Keep { residual: forest.paths.iter().filter_map(last).collect(), key_values: true, ..Keep::default() }
+}
+
 impl Model {
     /// Runs prompts once and keeps what replays need. Common beginnings are computed once.
     pub fn prefill(&self, prompts: &[Vec<u32>]) -> Result<Vec<Prefix>> {
@@ -129,6 +135,20 @@ impl Model {
                 })
             })
             .collect()
+    }
+
+    /// Bytes besides the weights that [`Model::prefill`] will take at most; it is refused if they exceed the budget.
+    pub fn prefill_bytes(&self, prompts: &[Vec<u32>]) -> u64 {
+        let tokens: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+        let forest = Forest::new(&tokens, self.sharing());
+        run::bytes(self, &trace::segments(&forest, &tokens), &keep(&forest))
+    }
+
+    /// Bytes besides weights and prefixes that [`Model::replay`] will take at most; it is refused if they exceed the
+    /// budget.
+    pub fn replay_bytes(&self, rows: &[Row<'_>]) -> Result<u64> {
+        let segments = rows.iter().map(|r| self.segment(r)).collect::<Result<Vec<_>>>()?;
+        Ok(run::bytes(self, &segments, &Keep::default()))
     }
 
     /// Runs all rows together, each from the residual where its edits begin to act. Everything is checked before

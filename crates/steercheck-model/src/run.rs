@@ -162,8 +162,9 @@ pub(crate) fn bytes(model: &Model, segments: &[Segment<'_>], keep: &Keep) -> u64
     let s = &model.spec;
     let rows: usize = segments.iter().map(|s| s.entry.rows()).sum();
     let (q, kv) = (s.heads * s.head_dim, s.kv_heads * s.head_dim);
-    // Residual stream three times (before, delta, after), q and z, k and v in both layouts.
-    let live = rows * (3 * s.hidden_size + 3 * q + 4 * kv);
+    // The busiest moment of a block: residual stream before and after, an output in tiles and joined; q, k, v in tiles and
+    // joined, k and v once more by head, head outputs by group, joined and in order; cosines and sines.
+    let live = rows * (5 * s.hidden_size + 4 * q + 6 * kv + s.rotary.len() * s.head_dim);
     let tile = rows.min(TILE_ROWS) * 4 * s.intermediate_size;
     // Scores exist for as many segments at once as there are threads.
     let longest = segments.iter().map(|s| s.entry.rows() * s.length * 2).max().unwrap_or(0);
@@ -363,11 +364,11 @@ impl Pass<'_> {
                     let rows: Vec<usize> = members.iter().map(|i| self.layout.first_row[*i]).collect();
                     let position = prefix.len() - 1;
                     let from = window.map_or(0, |w| (position + 1).saturating_sub(w));
-                    let context = KeyValue::join(&prefix.pieces(b, from, position)?)?;
+                    let context = prefix.pieces(b, from, position)?;
                     let z = attention::siblings(
                         spec,
                         &select(q, &rows)?,
-                        context.as_ref(),
+                        &context,
                         &select(k, &rows)?,
                         &select(v, &rows)?,
                     )?;

@@ -84,6 +84,20 @@ fn rows(forest: &Forest, prompt: usize, at: ReadAt) -> Vec<(usize, usize)> {
     }
 }
 
+/// What a pass keeps for these reads.
+fn keep(forest: &Forest, reads: &Reads) -> Keep {
+    let of =
+        |at: ReadAt| -> Vec<(usize, usize)> { (0..forest.paths.len()).flat_map(|i| rows(forest, i, at)).collect() };
+    Keep {
+        residual: of(reads.residual),
+        heads: of(reads.heads),
+        attention: of(reads.attention),
+        mlp: of(reads.mlp),
+        key_values: false,
+        until: reads.until,
+    }
+}
+
 /// The rows of one prompt out of the kept rows of all, stacked over blocks.
 fn stack(kept: &[Tensor], start: usize, len: usize) -> Result<Option<Tensor>> {
     if len == 0 {
@@ -190,6 +204,13 @@ impl Model {
             }
         }
         Ok(traces)
+    }
+
+    /// Bytes besides the weights that [`Model::trace`] will take at most; it is refused if they exceed the budget.
+    pub fn trace_bytes(&self, prompts: &[Vec<u32>], reads: &Reads) -> u64 {
+        let tokens: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+        let forest = Forest::new(&tokens, self.sharing());
+        run::bytes(self, &segments(&forest, &tokens), &keep(&forest, reads))
     }
 
     /// Tokens that a pass over these prompts computes, common beginnings counted once.

@@ -210,6 +210,18 @@ fn a_plan_that_cannot_act_is_refused_before_anything_runs() {
 }
 
 #[test]
+fn an_edit_that_is_never_reached_is_an_error_and_not_a_number() {
+    for_every_fixture(|name, model, prompts| {
+        let edit = edits(model, &Positions::Last).pop().unwrap();
+        let top = edit.site.entry();
+        let prompt = EditedPrompt { tokens: prompts[0].clone(), edits: vec![edit] };
+        let reads = Reads { until: Some(top), ..Reads::LAST_RESIDUALS };
+        let error = model.trace_edited(&[prompt], &reads).err().unwrap();
+        assert!(matches!(error, ModelError::EditDidNotFire { planned: 1, fired: 0, .. }), "{name}: {error:?}");
+    });
+}
+
+#[test]
 fn work_that_does_not_fit_the_memory_budget_is_refused_with_the_figures() {
     let Some(shared) = shared() else { return };
     let options = LoadOptions { memory: 1_500_000, ..LoadOptions::default() };

@@ -143,6 +143,11 @@ fn scaling(gguf: &Gguf, arch: &str) -> Result<RotaryScaling> {
         return Ok(factor.map_or(RotaryScaling::None, |factor| RotaryScaling::Linear { factor }));
     };
     let missing = || gguf.problem(&key("factor"), "is missing or below 1");
+    let positive = |k: &str, default: f64| match gguf.float(&key(k))? {
+        None => Ok(default),
+        Some(f) if f > 0.0 => Ok(f),
+        Some(f) => Err(gguf.problem(&key(k), format!("is {f}; it must be above 0"))),
+    };
     let trained = key("original_context_length");
     Ok(match kind {
         "none" => RotaryScaling::None,
@@ -156,14 +161,14 @@ fn scaling(gguf: &Gguf, arch: &str) -> Result<RotaryScaling> {
                     Some(n) => n,
                     None => gguf.required_int(&format!("{arch}.context_length"))?,
                 },
-                beta_fast: gguf.float(&key("yarn_beta_fast"))?.unwrap_or(32.0),
-                beta_slow: gguf.float(&key("yarn_beta_slow"))?.unwrap_or(1.0),
+                beta_fast: positive("yarn_beta_fast", 32.0)?,
+                beta_slow: positive("yarn_beta_slow", 1.0)?,
                 // `yarn_attn_factor` is the configuration's attention_factor, which replaces the default;
                 // `attn_factor` (`hparams.rope_attn_factor` in llama.cpp) multiplies it.
-                attention_factor: gguf
-                    .float(&key("yarn_attn_factor"))?
-                    .unwrap_or_else(|| RotaryScaling::yarn_attention_factor(factor, None, None))
-                    * gguf.float(&key("attn_factor"))?.unwrap_or(1.0),
+                attention_factor: positive(
+                    "yarn_attn_factor",
+                    RotaryScaling::yarn_attention_factor(factor, None, None),
+                )? * positive("attn_factor", 1.0)?,
                 truncate: true,
             }
         }

@@ -78,8 +78,12 @@ fn check(spec: &DecoderSpec, source_name: &str) -> Result<()> {
                 format!("gives {} rotated dimensions; an even number up to {most} is possible", rotary.dims),
             );
         }
-        let (frequencies, factor) = rotary.frequencies(spec.max_positions);
-        if !factor.is_finite() || factor <= 0.0 || frequencies.iter().any(|f| !f.is_finite()) {
+        // At both ends, since some scalings depend on the length.
+        let sound = [1, spec.max_positions].into_iter().all(|length| {
+            let (frequencies, factor) = rotary.frequencies(length);
+            factor.is_finite() && factor > 0.0 && frequencies.iter().all(|f| f.is_finite())
+        });
+        if !sound {
             return bad(
                 "rope_theta",
                 format!("({}) and the scaling of it give frequencies that are not finite", rotary.theta),

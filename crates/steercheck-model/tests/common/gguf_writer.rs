@@ -115,11 +115,15 @@ impl Kind {
     }
 
     fn bytes(self, tensor: &Tensor) -> Vec<u8> {
-        let flat = tensor.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let little_endian = |dtype| {
+            let mut out = Vec::new();
+            tensor.to_dtype(dtype).unwrap().write_bytes(&mut out).unwrap();
+            out
+        };
         match self {
-            Self::F32 => flat.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            Self::F16 => flat.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
-            Self::Bf16 => flat.iter().flat_map(|v| half::bf16::from_f32(*v).to_le_bytes()).collect(),
+            Self::F32 => little_endian(DType::F32),
+            Self::F16 => little_endian(DType::F16),
+            Self::Bf16 => little_endian(DType::BF16),
             Self::Ggml(t) => QTensor::quantize(tensor, t).unwrap().data().unwrap().to_vec(),
         }
     }
@@ -136,6 +140,7 @@ impl Kind {
     }
 }
 
+#[derive(Clone)]
 struct Entry {
     name: String,
     /// Innermost dimension first, as the format has it.
@@ -145,6 +150,7 @@ struct Entry {
 }
 
 /// A file in the making.
+#[derive(Clone)]
 pub(crate) struct Writer {
     metadata: Vec<(String, Meta)>,
     tensors: Vec<Entry>,
@@ -176,6 +182,10 @@ impl Writer {
     /// Adds a key that may be there already.
     pub(crate) fn meta_again(&mut self, key: &str, value: Meta) {
         self.metadata.push((key.to_string(), value));
+    }
+
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.metadata.iter().map(|(k, _)| k.clone()).collect()
     }
 
     pub(crate) fn without(&mut self, key: &str) {

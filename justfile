@@ -1,0 +1,31 @@
+# Recipes by group: `just --list`.
+
+# The main job on the default real model.
+[group('use')]
+check *ARGS:
+    cargo run --release -p steercheck -- check {{ARGS}}
+
+# What every commit must pass: format, lints, tests.
+[group('develop')]
+ci: lint test
+
+# Format and lints, warnings denied.
+[group('develop')]
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# All tests. Parity tests read ../shared (or STEERCHECK_SHARED) and the catalogue's models.
+[group('develop')]
+test:
+    cargo test --workspace
+
+# Runs oracle job files through the engine and compares with the golden files beside them.
+[group('evidence')]
+oracle *JOBS:
+    cargo run --release -p steercheck-oracle -- {{JOBS}}
+
+# How fast a model is traced, replayed and read here: `just bench MODEL.gguf [stored]`.
+[group('evidence')]
+bench *ARGS:
+    cargo run --release -p steercheck-model --example throughput -- {{ARGS}}
