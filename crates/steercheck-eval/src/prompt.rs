@@ -19,19 +19,34 @@ pub fn task_vector_prompt(demonstrations: &[Pair], query: &str) -> String {
     lines.join("\n")
 }
 
-/// The ids that an answer has after a prompt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AnswerIds {
-    /// ids(prompt + answer) without the longest beginning it shares with ids(prompt).
-    pub ids: Vec<u32>,
-    /// The prompt's own ids do not all survive in front of the answer: a token spans the boundary.
+/// A prompt and its answer, cut apart by token ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The prompt, as far as its ids survive in front of the answer.
+    pub prompt: Vec<u32>,
+    /// The answer: ids(prompt + answer) without the beginning it shares with ids(prompt).
+    pub answer: Vec<u32>,
+    /// A token spans the boundary, so that the prompt is shorter than it would be alone.
     pub boundary_merged: bool,
 }
 
-/// Tokenises an answer in its context: never by words, always by ids.
-pub fn answer_ids(tokenizer: &Tokenizer, prompt: &str, answer: &str) -> Result<AnswerIds, ModelError> {
-    let alone = tokenizer.encode(prompt)?;
-    let whole = tokenizer.encode(&format!("{prompt}{answer}"))?;
-    let common = alone.iter().zip(&whole).take_while(|(a, b)| a == b).count();
-    Ok(AnswerIds { ids: whole[common..].to_vec(), boundary_merged: common < alone.len() })
+impl Question {
+    /// Tokenises an answer in its context: never by words, always by ids. An answer without tokens is an error.
+    pub fn new(tokenizer: &Tokenizer, prompt: &str, answer: &str) -> Result<Self, ModelError> {
+        let alone = tokenizer.encode(prompt)?;
+        let mut whole = tokenizer.encode(&format!("{prompt}{answer}"))?;
+        let common = alone.iter().zip(&whole).take_while(|(a, b)| a == b).count();
+        let ids = whole.split_off(common);
+        if ids.is_empty() || whole.is_empty() {
+            return Err(ModelError::Tokenizer(format!(
+                "the answer '{answer}' has no tokens of its own after '{prompt}'"
+            )));
+        }
+        Ok(Self { prompt: whole, answer: ids, boundary_merged: common < alone.len() })
+    }
+
+    /// The prompt followed by the first `n` tokens of the answer.
+    pub fn with_answer(&self, n: usize) -> Vec<u32> {
+        [&self.prompt[..], &self.answer[..n]].concat()
+    }
 }

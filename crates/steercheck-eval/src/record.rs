@@ -126,6 +126,8 @@ pub struct Outcome {
     pub rank: usize,
     /// Natural logarithm of the probability of the answer's first token.
     pub log_prob: f64,
+    /// Sum of the natural logarithms of the probabilities of all the answer's tokens, teacher forced.
+    pub answer_log_prob: f64,
     /// What the arm's edit did; empty for arms without one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<Receipt>,

@@ -1,6 +1,7 @@
 //! Cells: one model, one method, one task, one seed. A cell is prepared first, so that what it costs is known and what it
 //! cannot do is said before anything runs.
 
+mod answer;
 mod task_vector;
 
 pub use task_vector::TaskVectorCell;
@@ -21,23 +22,32 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// Scores one reading: the most probable token's text against the answer.
+    /// The text of the most probable token, cut at the first line break and stripped, and whether it is right.
+    fn judge(&self, task: &Task, reading: &Reading, answer: &str) -> Result<(String, bool), EvalError> {
+        let text = self.tokenizer.decode(&[reading.top1])?;
+        let text = text.split('\n').next().unwrap_or_default().trim().to_string();
+        let hit = task.matching.accepts(&text, answer);
+        Ok((text, hit))
+    }
+
+    /// Scores one reading of the answer's first token; `later` is what its further tokens add to its log-probability.
     fn outcome(
         &self,
         task: &Task,
         reading: &Reading,
         answer: &str,
+        later: f64,
         receipts: &[Receipt],
     ) -> Result<Outcome, EvalError> {
-        let text = self.tokenizer.decode(&[reading.top1])?;
-        let text = text.split('\n').next().unwrap_or_default().trim().to_string();
+        let (text, hit) = self.judge(task, reading, answer)?;
         let first = reading.tokens.first().ok_or_else(|| ModelError::Plan("no answer token was read".into()))?;
         Ok(Outcome {
             token: reading.top1,
-            hit: task.matching.accepts(&text, answer),
             text,
+            hit,
             rank: first.rank,
             log_prob: first.log_prob,
+            answer_log_prob: first.log_prob + later,
             receipts: receipts.to_vec(),
         })
     }

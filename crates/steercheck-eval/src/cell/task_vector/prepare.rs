@@ -1,0 +1,196 @@
+//! Preparing a task-vector cell: which items stay, which are dev and test, what stands in every prompt, what it will cost.
+
+use std::time::Instant;
+
+use steercheck_model::{Model, ModelError};
+
+use super::{Asked, DEMONSTRATIONS, DUMMIES, SPLIT_SEED, TaskVectorCell};
+use crate::cell::Subject;
+use crate::error::EvalError;
+use crate::prompt::{self, Pair, Question};
+use crate::protocol::{Baseline, Placebos, Profile, Protocol, SingleToken};
+use crate::record::TaskInfo;
+use crate::sample;
+use crate::task::{self, Task};
+
+/// The variant with a leading space is taken if it keeps at least this share of what the other keeps.
+const SPACE_SHARE: f64 = 0.7;
+/// The task whose vectors are the `wrong-task` placebo, and the one that stands in for that task itself.
+const WRONG_TASKS: [&str; 2] = ["antonym", "country-capital"];
+
+/// Items after the single-token rule, their answers in the variant that was taken.
+struct Usable {
+    pairs: Vec<Pair>,
+    leading_space: bool,
+}
+
+fn usable(subject: &Subject<'_>, task: &Task, rule: SingleToken) -> Result<Usable, EvalError> {
+    let variant = |space: bool| -> Result<Vec<Pair>, EvalError> {
+        let mut out = Vec::new();
+        for item in &task.items {
+            let answer = if space { format!(" {}", item.answer) } else { item.answer.clone() };
+            let keep = match rule {
+                _ if !task.single_token => true,
+                SingleToken::AfterExclamationMark => subject.tokenizer.encode_plain(&format!("!{answer}"))?.len() == 2,
+                SingleToken::InContext => {
+                    let query = prompt::task_vector_prompt(&[], &item.input);
+                    let question = Question::new(subject.tokenizer, &query, &answer)?;
+                    question.answer.len() == 1 && !question.boundary_merged
+                }
+            };
+            if keep {
+                out.push(Pair { input: item.input.clone(), answer });
+            }
+        }
+        Ok(out)
+    };
+    let (with, without) = (variant(true)?, variant(false)?);
+    let leading_space = with.len() as f64 >= SPACE_SHARE * without.len() as f64;
+    Ok(Usable { pairs: if leading_space { with } else { without }, leading_space })
+}
+
+/// Demonstrations and dummies for one query, drawn from a pool.
+struct Drawn {
+    demonstrations: Vec<Pair>,
+    dummies: Vec<String>,
+}
+
+fn draw(pairs: &[Pair], pool: &[usize], seed: u64, purpose: &str, index: usize) -> Drawn {
+    let picked = sample::draw(pool, DEMONSTRATIONS + DUMMIES, &mut sample::stream(seed, purpose, index));
+    let (demonstrations, dummies) = picked.split_at(DEMONSTRATIONS.min(picked.len()));
+    Drawn {
+        demonstrations: demonstrations.iter().map(|i| pairs[*i].clone()).collect(),
+        dummies: dummies.iter().map(|i| pairs[*i].input.clone()).collect(),
+    }
+}
+
+impl Drawn {
+    fn prompts(&self, subject: &Subject<'_>) -> Result<Vec<Vec<u32>>, ModelError> {
+        let one = |d: &String| subject.tokenizer.encode(&prompt::task_vector_prompt(&self.demonstrations, d));
+        self.dummies.iter().map(one).collect()
+    }
+
+    /// The same inputs, each with another one's answer: a cyclic shift, so that none keeps its own.
+    fn shuffled(&self, seed: u64, index: usize) -> Self {
+        let n = self.demonstrations.len();
+        let by = 1 + sample::derived_seed(seed, "shift", index) as usize % (n - 1);
+        let demonstrations = (0..n)
+            .map(|i| Pair {
+                input: self.demonstrations[i].input.clone(),
+                answer: self.demonstrations[(i + by) % n].answer.clone(),
+            })
+            .collect();
+        Self { demonstrations, dummies: self.dummies.clone() }
+    }
+}
+
+impl TaskVectorCell {
+    /// Splits the items, draws demonstrations, tokenises every prompt. An error if the task has too few items.
+    pub fn prepare(
+        subject: &Subject<'_>,
+        task: &Task,
+        protocol: &Protocol,
+        profile: &Profile,
+        seed: u64,
+    ) -> Result<Self, EvalError> {
+        let started = Instant::now();
+        let Usable { pairs, leading_space } = usable(subject, task, protocol.single_token)?;
+        let rest = DEMONSTRATIONS + DUMMIES + 1;
+        let needed = profile.dev + profile.test + rest;
+        if pairs.len() < needed {
+            return Err(EvalError::TooFewItems {
+                task: task.name.clone(),
+                usable: pairs.len(),
+                items: task.items.len(),
+                needed,
+                dev: profile.dev,
+                test: profile.test,
+                rest,
+            });
+        }
+        let order = sample::permutation(pairs.len(), &mut sample::stream(SPLIT_SEED, "split", 0));
+        let (dev, later) = order.split_at(profile.dev);
+        let (test, train) = later.split_at(profile.test);
+        let wrong_name = WRONG_TASKS.iter().find(|n| **n != task.name).copied().unwrap_or(WRONG_TASKS[0]);
+        let wrong = task::builtin(wrong_name)?;
+        let wrong = usable(subject, &Task { single_token: false, ..wrong }, protocol.single_token)?.pairs;
+        let wrong_pool: Vec<usize> = (0..wrong.len()).collect();
+        let asked = |index: usize, purpose: &str| -> Result<Asked, EvalError> {
+            let pair = pairs[index].clone();
+            let drawn = draw(&pairs, train, seed, purpose, index);
+            let query = prompt::task_vector_prompt(&[], &pair.input);
+            let few_shot = prompt::task_vector_prompt(&drawn.demonstrations, &pair.input);
+            let placebos = protocol.placebos == Placebos::All && purpose == "test";
+            let (shuffled, wrong) = if placebos {
+                let wrong = draw(&wrong, &wrong_pool, seed, "wrong-task", index);
+                (drawn.shuffled(seed, index).prompts(subject)?, wrong.prompts(subject)?)
+            } else {
+                (Vec::new(), Vec::new())
+            };
+            Ok(Asked {
+                zero_shot: Question::new(subject.tokenizer, &query, &pair.answer)?,
+                dummy_prompts: drawn.prompts(subject)?,
+                few_shot: Question::new(subject.tokenizer, &few_shot, &pair.answer)?,
+                demonstrations: drawn.demonstrations,
+                dummies: drawn.dummies,
+                pair,
+                shuffled,
+                wrong,
+            })
+        };
+        let all = |indices: &[usize], purpose: &str| -> Result<Vec<Asked>, EvalError> {
+            indices.iter().map(|i| asked(*i, purpose)).collect()
+        };
+        let other = match protocol.baseline {
+            Baseline::TestItems => &[],
+            Baseline::OtherItems(n) => &train[..n.min(train.len())],
+        };
+        Ok(Self {
+            info: TaskInfo {
+                name: task.name.clone(),
+                hash: task.hash(),
+                items: task.items.len(),
+                usable: pairs.len(),
+                leading_space,
+                matching: task.matching.name(),
+                notes: task.notes.clone(),
+            },
+            task: task.clone(),
+            protocol: protocol.clone(),
+            profile: profile.clone(),
+            seed,
+            dev: all(dev, "dev")?,
+            test: all(test, "test")?,
+            baseline: all(other, "baseline")?,
+            prepared_seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// The task's name.
+    pub fn task_name(&self) -> &str {
+        &self.info.name
+    }
+
+    /// Work ahead in rows × blocks, as [`Model::watch`] counts it; divided by L these are tokens.
+    pub fn planned_work(&self, model: &Model) -> u64 {
+        let depth = model.spec.depth() as u64;
+        let tokens = |prompts: Vec<&Vec<u32>>| model.distinct_tokens(&prompts) as u64;
+        let whole = tokens(self.dev.iter().flat_map(|a| &a.dummy_prompts).collect())
+            + tokens(self.test.iter().flat_map(|a| a.dummy_prompts.iter().chain([&a.few_shot.prompt])).collect())
+            + tokens(self.everything().map(|a| &a.zero_shot.prompt).collect());
+        // Placebos stop at the chosen residual, which is not known yet: half-way is a fair guess.
+        let half = tokens(self.test.iter().flat_map(|a| &a.shuffled).collect())
+            + tokens(self.test.iter().flat_map(|a| &a.wrong).collect())
+            + (self.arms_per_item() * self.test.len()) as u64;
+        let swept = (self.dev.len() + self.test.len()) as u64 * depth * depth.saturating_sub(1) / 2;
+        whole * depth + half * depth / 2 + swept
+    }
+
+    fn arms_per_item(&self) -> usize {
+        if self.protocol.placebos == Placebos::All { 6 } else { 2 }
+    }
+
+    pub(super) fn everything(&self) -> impl Iterator<Item = &Asked> {
+        self.dev.iter().chain(&self.test).chain(&self.baseline)
+    }
+}
