@@ -191,7 +191,7 @@ impl Record {
         let path = folder.join(self.file_name());
         let failed = |e: std::io::Error| EvalError::Write { path: path.clone(), reason: e.to_string() };
         std::fs::create_dir_all(folder).map_err(failed)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        let mut file = temporary(folder).map_err(failed)?;
         let json = serde_json::to_vec_pretty(self).map_err(|e| failed(e.into()))?;
         file.write_all(&json).map_err(failed)?;
         file.write_all(b"\n").map_err(failed)?;
@@ -199,4 +199,28 @@ impl Record {
         file.persist(&path).map_err(|e| failed(e.error))?;
         Ok(path)
     }
+}
+
+/// Whether records can be written into a folder, which need not exist yet. Nothing is left behind.
+pub fn check_folder(folder: &Path) -> Result<(), EvalError> {
+    let failed = |e: std::io::Error| EvalError::Write { path: folder.to_path_buf(), reason: e.to_string() };
+    // A relative path ends in "", which stands for the working folder.
+    let there = folder.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));
+    if there.is_dir() {
+        tempfile::tempfile_in(there).map(|_| ()).map_err(failed)
+    } else {
+        Err(failed(std::io::ErrorKind::NotADirectory.into()))
+    }
+}
+
+/// A temporary file that, once renamed, has the permissions of any other new file rather than the owner's alone.
+fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".steercheck-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
 }

@@ -53,8 +53,8 @@ pub enum ModelError {
         /// What is wrong with it and what would be right.
         problem: String,
     },
-    /// A tensor that the architecture needs is missing or has another shape.
-    #[error("tensor '{name}' {problem}; the weights do not belong to this configuration")]
+    /// A tensor that the architecture needs is missing, has another shape, or is stored in a type that is not read.
+    #[error("tensor '{name}' {problem}")]
     Tensor {
         /// The name in the file.
         name: String,

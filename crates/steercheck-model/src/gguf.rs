@@ -231,7 +231,7 @@ impl Gguf {
             let offset = c.u64("a tensor's offset")?;
             let stored = stored_type(code).ok_or_else(|| ModelError::Tensor {
                 name: name.clone(),
-                problem: format!("is stored as ggml type {code}, which is not read (F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and Q2_K to Q6_K are)"),
+                problem: format!("is stored as ggml type {code}, which is not read (F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and Q2_K to Q6_K are); quantise the model to one of these"),
             })?;
             directory.push((name, shape, stored, offset));
         }

@@ -11,6 +11,7 @@ mod config;
 mod edits;
 mod error;
 mod families;
+mod files;
 mod forest;
 mod gguf;
 mod linear;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::block::BlockWeights;
 use crate::error::{ModelError, Result, bytes_text};
 use crate::families;
+use crate::files::read_json;
 use crate::linear::{Linear, Weight};
 use crate::norm::Norm;
 use crate::rope::RotaryScaling;
@@ -149,10 +150,7 @@ impl Loaded {
         if !path.exists() {
             return Err(ModelError::NotAModel { path: folder.into(), reason: format!("it holds no {config}") });
         }
-        let text =
-            std::fs::read_to_string(&path).map_err(|e| ModelError::Io { path: path.clone(), reason: e.to_string() })?;
-        let json: serde_json::Value = serde_json::from_str(&text)
-            .map_err(|e| ModelError::Damaged { file: config.to_string(), what: e.to_string() })?;
+        let json = read_json(&path)?;
         let (spec, names) = families::from_config(&json)?;
         let weights = Weights::open_folder(folder)?;
         let vocab_size = spec.vocab_size;
@@ -175,6 +173,7 @@ impl Loaded {
                 global.scaling = RotaryScaling::Factors(factors);
             }
             loader.mark("rope_freqs.weight");
+            families::check(&spec, gguf.file())?;
         }
         let vocab_size = spec.vocab_size;
         let model = loader.load(spec, file_name(path), "gguf")?;
@@ -200,10 +199,16 @@ impl Loader<'_> {
     fn tensor(&self, slot: Slot, part: Part, shape: &[usize]) -> Result<&StoredTensor> {
         let name = self.names.name(slot, part);
         let Some(tensor) = self.weights.get(&name) else {
-            return Err(ModelError::Tensor { name, problem: "is missing".into() });
+            return Err(ModelError::Tensor {
+                name,
+                problem: "is missing: the weights do not belong to this configuration".into(),
+            });
         };
         if tensor.shape != shape {
-            let problem = format!("has shape {:?} where {shape:?} is expected", tensor.shape);
+            let problem = format!(
+                "has shape {:?} where {shape:?} is expected: the weights do not belong to this configuration",
+                tensor.shape
+            );
             return Err(ModelError::Tensor { name, problem });
         }
         self.mark(&name);

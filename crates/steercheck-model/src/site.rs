@@ -89,6 +89,9 @@ pub enum Positions {
 impl Positions {
     /// The positions in a prompt of `length` tokens, ascending.
     pub fn resolve(&self, length: usize) -> Result<Vec<usize>> {
+        if length == 0 {
+            return Err(ModelError::Plan("an empty prompt has no positions".into()));
+        }
         match self {
             Self::Last => Ok(vec![length - 1]),
             Self::All => Ok((0..length).collect()),

@@ -1,5 +1,5 @@
 //! Token ids against llama.cpp's, from vocabularies that need no download (and Qwen's where its folder is named).
-//! How the golden files were made: tests/tokenizer_golden/README.md.
+//! How the golden files were made: `tests/tokenizer_golden/README.md`.
 
 mod common;
 

@@ -79,8 +79,11 @@ pub(super) fn llama_shaped(gguf: &Gguf, family: &'static str, pairs: RotaryPairs
     if let Some(factors) = gguf.tensors.get("rope_freqs.weight")
         && factors.shape != [dims / 2]
     {
-        let problem =
-            format!("has shape {:?} where one divisor for each of {} frequencies is expected", factors.shape, dims / 2);
+        let problem = format!(
+            "has shape {:?} where one divisor for each of {} frequencies is expected; convert the model again",
+            factors.shape,
+            dims / 2
+        );
         return Err(ModelError::Tensor { name: "rope_freqs.weight".into(), problem });
     }
     let vocab_size = match gguf.tensors.get("token_embd.weight") {

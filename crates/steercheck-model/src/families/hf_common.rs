@@ -132,6 +132,11 @@ pub(super) fn llama_biases(config: Config<'_>) -> Result<Biases> {
 /// Rotary settings from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (before).
 fn rotary(config: Config<'_>, theta: f64, dims: usize, max_positions: usize) -> Result<RotarySpec> {
     let new = config.object("rope_parameters")?;
+    for c in [Some(config), new].into_iter().flatten() {
+        if let Some(f) = c.float("partial_rotary_factor")?.filter(|f| (f - 1.0).abs() > 0.0) {
+            return Err(c.problem("partial_rotary_factor", format!("is {f}; for this family only 1 is implemented")));
+        }
+    }
     let theta = match new {
         Some(new) => new.positive("rope_theta", config.positive("rope_theta", theta)?)?,
         None => config.positive("rope_theta", theta)?,

@@ -53,7 +53,12 @@ pub(crate) fn from_config(json: &Value) -> Result<(DecoderSpec, Names)> {
 
 /// Spec and tensor names for a GGUF file.
 pub(crate) fn from_gguf(gguf: &Gguf) -> Result<(DecoderSpec, Names)> {
-    let key = "general.architecture";
+    let (key, split) = ("general.architecture", "split.count");
+    // Before the architecture, which only the first of several files states.
+    if let Some(parts) = gguf.int(split)?.filter(|parts| *parts > 1) {
+        let problem = format!("is {parts}: one of several files is not read; join them with llama-gguf-split --merge");
+        return Err(gguf.problem(split, problem));
+    }
     let name = gguf.text(key)?.ok_or_else(|| gguf.problem(key, "is missing and has no default"))?;
     let family =
         FAMILIES.iter().find(|f| f.architectures.contains(&name)).ok_or_else(|| unknown(name, |f| f.architectures))?;
@@ -63,7 +68,7 @@ pub(crate) fn from_gguf(gguf: &Gguf) -> Result<(DecoderSpec, Names)> {
 }
 
 /// Conditions that every spec must meet before a tensor is looked at.
-fn check(spec: &DecoderSpec, source_name: &str) -> Result<()> {
+pub(crate) fn check(spec: &DecoderSpec, source_name: &str) -> Result<()> {
     let bad = |key: &str, problem: String| {
         Err(ModelError::Config { source_name: source_name.to_string(), key: key.to_string(), problem })
     };

@@ -16,7 +16,9 @@ pub use pre_tokenizer::names as pre_tokenizer_names;
 pub(crate) use error::build_error;
 
 use crate::error::{ModelError, Result};
+use crate::files::{read_json, read_text};
 use crate::gguf::Gguf;
+use crate::weights::plain;
 
 /// Pre-tokenizers whose models llama.cpp gives a BOS where the file does not say.
 const BOS_BY_PRE: &[&str] = &["llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"];
@@ -30,7 +32,7 @@ pub struct Tokenizer {
 }
 
 fn failed(e: &(dyn std::error::Error + Send + Sync)) -> ModelError {
-    ModelError::Tokenizer(e.to_string())
+    ModelError::Tokenizer(plain(&e.to_string()))
 }
 
 impl Tokenizer {
@@ -42,8 +44,9 @@ impl Tokenizer {
                 "the folder holds no tokenizer.json; save the model with its fast tokenizer, or use a GGUF file".into(),
             ));
         }
-        let mut inner = tokenizers::Tokenizer::from_file(&path)
-            .map_err(|e| ModelError::Tokenizer(format!("tokenizer.json is damaged ({e}); download it again")))?;
+        let mut inner: tokenizers::Tokenizer = read_text(&path)?.parse().map_err(|e| {
+            ModelError::Tokenizer(plain(&format!("tokenizer.json is damaged ({e}); download it again")))
+        })?;
         inner.with_truncation(None).map_err(|e| failed(&*e))?;
         inner.with_padding(None);
         let (bare, full) = (Self::raw(&inner, "a", false)?, Self::raw(&inner, "a", true)?);
@@ -55,7 +58,9 @@ impl Tokenizer {
                 "it puts {before} special tokens before a text; one is implemented"
             )));
         }
-        if let Some(config) = read_json(&folder.join("tokenizer_config.json"))? {
+        let path = folder.join("tokenizer_config.json");
+        if path.exists() {
+            let config = read_json(&path)?;
             let token = config.get("bos_token");
             let text = token.and_then(|t| t.as_str().or_else(|| t.get("content").and_then(|c| c.as_str())));
             bos = bos.or_else(|| text.and_then(|t| inner.token_to_id(t)));
@@ -86,7 +91,7 @@ impl Tokenizer {
             add_space_prefix: gguf.bool(&key("add_space_prefix"))?,
             tokens,
         };
-        let inner = from_gguf(&vocab).map_err(|e| ModelError::Tokenizer(e.to_string()))?;
+        let inner = from_gguf(&vocab).map_err(|e| ModelError::Tokenizer(plain(&e.to_string())))?;
         if adds_bos && bos.is_none() {
             return Err(gguf.problem(&key("bos_token_id"), "is missing although add_bos_token is true"));
         }
@@ -162,14 +167,4 @@ impl Tokenizer {
             hasher.finalize().to_hex().to_string()
         })
     }
-}
-
-fn read_json(path: &Path) -> Result<Option<serde_json::Value>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text =
-        std::fs::read_to_string(path).map_err(|e| ModelError::Io { path: path.into(), reason: e.to_string() })?;
-    let name = crate::weights::file_name(path);
-    serde_json::from_str(&text).map(Some).map_err(|e| ModelError::Damaged { file: name, what: e.to_string() })
 }

@@ -8,11 +8,10 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::{Mapping, StoredTensor, StoredType, plain};
 use crate::error::{ModelError, Result};
+use crate::files::read_json;
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
-/// Bytes of an index: those of the largest models have under 20 MB.
-const MAX_INDEX: u64 = 256 << 20;
 
 fn weight_map(folder: &Path) -> Result<Option<BTreeMap<String, String>>> {
     let path = folder.join(INDEX);
@@ -20,17 +19,7 @@ fn weight_map(folder: &Path) -> Result<Option<BTreeMap<String, String>>> {
         return Ok(None);
     }
     let damaged = |what: String| ModelError::Damaged { file: INDEX.into(), what: plain(&what) };
-    let io = |reason: String| ModelError::Io { path: path.clone(), reason };
-    let meta = std::fs::metadata(&path).map_err(|e| io(e.to_string()))?;
-    // Not opened otherwise: a pipe would make the reader wait.
-    if !meta.is_file() {
-        return Err(io("it is not a regular file".into()));
-    }
-    if meta.len() > MAX_INDEX {
-        return Err(damaged(format!("it has {} bytes", meta.len())));
-    }
-    let text = std::fs::read_to_string(&path).map_err(|e| io(e.to_string()))?;
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
+    let json = read_json(&path)?;
     let map = json.get("weight_map").and_then(|m| m.as_object()).ok_or_else(|| damaged("no weight_map".into()))?;
     let mut out = BTreeMap::new();
     for (name, file) in map {
@@ -71,8 +60,8 @@ pub(super) fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Byte offsets past the file's end. The library adds offsets up before it compares them with the file's size, and the sum
-/// can overflow: version 0.8.0 panics then.
+/// Whether a byte offset lies past the file's end. The library adds the last one up with the header's length before it
+/// compares the sum with the file's size; version 0.8.0 panics where that overflows and overflow is checked.
 fn offsets_past(bytes: &[u8]) -> bool {
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else { return false };
     let header = usize::try_from(u64::from_le_bytes(*length)).ok().and_then(|n| rest.get(..n));
@@ -94,8 +83,11 @@ pub(super) fn directory(map: &Arc<Mapping>) -> Result<Vec<(String, StoredTensor)
             Dtype::F32 => StoredType::F32,
             Dtype::F16 => StoredType::F16,
             Dtype::BF16 => StoredType::Bf16,
-            Dtype::F64 | Dtype::F8_E4M3 | Dtype::F8_E5M2 if name.ends_with(".weight") => {
-                let problem = format!("is stored as {}, which is not read (F32, F16 and BF16 are)", view.dtype());
+            // 8-bit floats, or integers that some quantiser packed.
+            other if name.ends_with(".weight") => {
+                let problem = format!(
+                    "is stored as {other}, which is not read (F32, F16 and BF16 are); convert the model to one of these"
+                );
                 return Err(ModelError::Tensor { name: plain(&name), problem });
             }
             // Masks and other buffers of old checkpoints: no family asks for them.
