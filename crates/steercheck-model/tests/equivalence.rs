@@ -142,6 +142,37 @@ fn replayed_edits_equal_full_forward_passes_with_the_same_edits() {
 }
 
 #[test]
+fn rows_that_enter_as_tokens_and_as_residuals_share_a_batch() {
+    for_every_fixture(|name, model, prompts| {
+        let prefixes = model.prefill(prompts).unwrap();
+        let d = model.spec.hidden_size;
+        let replace = |seed| Operation::Replace(vector(d, seed));
+        let mut plans = Vec::new();
+        for (i, prompt) in prompts.iter().enumerate() {
+            plans.push((i, Edit::last(Site::Residual(0), replace(1))));
+            plans.push((
+                i,
+                Edit {
+                    site: Site::Residual(1),
+                    positions: Positions::At(vec![prompt.len() / 2]),
+                    operation: replace(2),
+                },
+            ));
+            plans.push((i, Edit { site: Site::Residual(0), positions: Positions::All, operation: replace(3) }));
+            plans.push((i, Edit::last(Site::Residual(2), replace(4))));
+        }
+        let rows: Vec<Row<'_>> = plans.iter().map(|(i, e)| Row::edited(&prefixes[*i], vec![e.clone()])).collect();
+        let got = model.replay(&rows).unwrap();
+        for (k, (i, edit)) in plans.iter().enumerate() {
+            let want = naive(model, &prompts[*i], std::slice::from_ref(edit));
+            let scale = 1.0 + want.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+            let difference = difference(&got.top.narrow(0, k, 1).unwrap(), &want);
+            assert!(difference <= TOLERANCE * scale, "{name} prompt {i} {edit:?}: {difference}");
+        }
+    });
+}
+
+#[test]
 fn an_edit_changes_something_and_two_edits_act_together() {
     for_every_fixture(|name, model, prompts| {
         let prefixes = model.prefill(prompts).unwrap();

@@ -73,7 +73,8 @@ fn job_of(name: &str) -> &str {
     name.split_once('/').map_or(name, |(job, _)| job)
 }
 
-fn blank(job: &str, outcome: Outcome) -> JobComparison {
+/// A job of which nothing was compared.
+pub(crate) fn blank(job: &str, outcome: Outcome) -> JobComparison {
     JobComparison { job: job.to_owned(), kind: None, outcome, quantities: Vec::new(), failures: Vec::new() }
 }
 

@@ -1,6 +1,9 @@
 use std::path::PathBuf;
 
-/// What can go wrong with job files and result files. Every text is one sentence.
+use steercheck_hub::HubError;
+use steercheck_model::ModelError;
+
+/// What can go wrong with job files, result files and the models that run them. Every text is one sentence.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -79,4 +82,63 @@ pub enum Error {
         /// Where it was looked for, such as `in means.safetensors`.
         place: String,
     },
+    /// Options that do not go together.
+    #[error("{0}")]
+    Usage(String),
+    /// None of the jobs is of a kind that the engine can run.
+    #[error("none of these jobs can be run yet: {kinds} are not built")]
+    NotBuilt {
+        /// The kinds, rendered.
+        kinds: String,
+    },
+    /// The file to compare with is not there.
+    #[error("there is nothing to compare with: {} does not exist; make it with `oracle.py run`, or name another with --golden", path.display())]
+    NoGolden {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A result would replace a file that it is made from.
+    #[error("the result would overwrite {}: choose another folder with --out", path.display())]
+    WouldOverwrite {
+        /// That file.
+        path: PathBuf,
+    },
+    /// No model was named, and the golden result does not say which one it is of.
+    #[error("cannot tell which model to run, since {} {problem}; name one with --model", path.display())]
+    WhichModel {
+        /// The file that should say so.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The model of the golden result is not on this machine.
+    #[error(
+        "the golden result is of the model {name}, which is neither in the catalogue nor at {tried}; name one with --model"
+    )]
+    NoModel {
+        /// File or folder name.
+        name: String,
+        /// Where it was looked for, rendered.
+        tried: String,
+    },
+    /// A model could not be found or fetched.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// A model could not be loaded or run.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl Error {
+    /// Whether the engine failed at a job that it had accepted; anything else is for the user to put right.
+    pub fn is_engine_failure(&self) -> bool {
+        use ModelError::{EditDidNotFire, Engine, NotFinite};
+        matches!(self, Self::Model(EditDidNotFire { .. } | Engine(_) | NotFinite { .. }))
+    }
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Model(error.into())
+    }
 }

@@ -279,6 +279,14 @@ pub enum TensorRef {
 }
 
 impl TensorRef {
+    /// The earlier job that makes the tensor; none if it comes from a file.
+    pub fn job(&self) -> Option<&str> {
+        match self {
+            Self::Job(name) => Some(name.split_once('/').map_or(name, |(job, _)| job)),
+            Self::File { .. } => None,
+        }
+    }
+
     /// The tensor, from the results so far or from a file below `folder`, the folder of the job file.
     pub fn load(&self, done: &TensorFile, folder: &Path) -> Result<Array, Error> {
         match self {
@@ -298,6 +306,19 @@ impl TensorRef {
 }
 
 impl Work {
+    /// The jobs whose tensors it takes as input.
+    pub fn needs(&self) -> Vec<&str> {
+        let tensors = match self {
+            Self::Cie(work) => vec![&work.mean_heads],
+            Self::FunctionVector(work) => match &work.heads {
+                Heads::List(_) => vec![&work.mean_heads],
+                Heads::Top { from, .. } => vec![&work.mean_heads, from],
+            },
+            Self::Logits(_) | Self::MeanHeads(_) | Self::TaskVector(_) | Self::Dola(_) | Self::Lens(_) => Vec::new(),
+        };
+        tensors.into_iter().filter_map(TensorRef::job).collect()
+    }
+
     /// The job's kind.
     pub fn kind(&self) -> Kind {
         match self {

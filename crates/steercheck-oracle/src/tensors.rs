@@ -147,7 +147,7 @@ pub fn write(path: &Path, tensors: &TensorFile) -> Result<(), Error> {
         return Err(array.inconsistent(name));
     }
     let bytes = serialize(tensors).map_err(|source| Error::NotSafetensors { path: path.to_owned(), source })?;
-    replace(path, &bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
+    replace(path, &bytes)
 }
 
 fn serialize(tensors: &TensorFile) -> Result<Vec<u8>, safetensors::SafeTensorError> {
@@ -169,7 +169,12 @@ fn serialize(tensors: &TensorFile) -> Result<Vec<u8>, safetensors::SafeTensorErr
     safetensors::serialize(views, Some(metadata))
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file whole or not at all.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    try_replace(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+fn try_replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
