@@ -24,7 +24,7 @@ pub enum Kind {
     Works,
     /// Better than zero-shot and every placebo, with less than that.
     Partly,
-    /// Not better than zero-shot or than a placebo.
+    /// Not shown to be better than zero-shot, or than a placebo.
     NoEffect,
 }
 
@@ -64,8 +64,9 @@ pub fn conclude(record: &Record) -> Option<Conclusion> {
         .into_iter()
         .filter_map(|n| Some((n, accuracy(record, n)?)))
         .collect();
-    let best = placebos.iter().max_by(|a, b| a.1.point.total_cmp(&b.1.point));
-    let beaten = placebos.iter().all(|(_, p)| difference(&steered, p).low > 0.0);
+    let highest = |a: &&(&str, Estimate), b: &&(&str, Estimate)| a.1.point.total_cmp(&b.1.point);
+    let best = placebos.iter().max_by(highest);
+    let unbeaten = placebos.iter().filter(|(_, p)| difference(&steered, p).low <= 0.0).max_by(highest);
     let of_gain = if few_gain.point > 0.0 { gain.point / few_gain.point } else { 0.0 };
     let at = format!("residual {}", record.chosen.residual);
     let arms = format!(
@@ -74,10 +75,14 @@ pub fn conclude(record: &Record) -> Option<Conclusion> {
         percent(zero.point),
         percent(few.point)
     );
-    let placebo = best.map_or_else(String::new, |(n, p)| format!("; best placebo {n} {}", percent(p.point)));
+    let placebo = best.map_or_else(
+        || "; this protocol has no placebos".to_string(),
+        |(n, p)| format!("; best placebo {n} {}", percent(p.point)),
+    );
     let (kind, sentence) = if few_gain.low < LEAST_GAIN {
         let sentence = format!(
-            "untestable: five examples do not teach this model the task reliably ({} few-shot against {} zero-shot, n = {}), so there is nothing for steering to recover",
+            "untestable: five examples do not reliably raise this model's accuracy by {} ({} few-shot against {} zero-shot, n = {}), so there is nothing for steering to recover",
+            percent(LEAST_GAIN),
             percent(few.point),
             percent(zero.point),
             few.n
@@ -85,20 +90,15 @@ pub fn conclude(record: &Record) -> Option<Conclusion> {
         (Kind::Untestable, sentence)
     } else if gain.high < 0.0 {
         (Kind::Harmful, format!("harmful: steering makes it worse ({arms}{placebo})"))
-    } else if gain.low > 0.0 && beaten {
-        let share = percent(of_gain);
-        if of_gain >= ENOUGH {
-            (Kind::Works, format!("works here: steering recovers {share} of what five examples gain ({arms}{placebo})"))
-        } else {
-            (
-                Kind::Partly,
-                format!("works in part: steering recovers {share} of what five examples gain ({arms}{placebo})"),
-            )
-        }
-    } else if gain.low > 0.0 {
-        (Kind::NoEffect, format!("not better than a placebo ({arms}{placebo})"))
+    } else if gain.low <= 0.0 {
+        (Kind::NoEffect, format!("no gain over the unsteered model is shown ({arms}{placebo})"))
+    } else if let Some((name, p)) = unbeaten {
+        let sentence = format!("not shown to be better than the placebo {name}, {} ({arms})", percent(p.point));
+        (Kind::NoEffect, sentence)
     } else {
-        (Kind::NoEffect, format!("no gain over the unsteered model that these items could show ({arms}{placebo})"))
+        let (kind, how) = if of_gain >= ENOUGH { (Kind::Works, "works here") } else { (Kind::Partly, "works in part") };
+        let share = percent(of_gain);
+        (kind, format!("{how}: steering recovers {share} of what five examples gain ({arms}{placebo})"))
     };
     Some(Conclusion { kind, sentence })
 }

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use common::{FIXTURES, difference, golden, open, prompts, shared};
+use common::{FIXTURES, difference, golden, open, prompts};
 use steercheck_model::{
     Block, Edit, EditedPrompt, Head, LoadOptions, Model, ModelError, Operation, Positions, Reads, Row, Site,
 };
+use steercheck_testkit::shared;
 
 const TOLERANCE: f32 = 3e-5;
 

@@ -5,8 +5,9 @@ mod common;
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use common::{FIXTURES, difference, golden, open, prompts, shared};
+use common::{FIXTURES, difference, golden, open, prompts};
 use steercheck_model::{FinalNorm, HeadKind, LoadOptions, Precision, Reads};
+use steercheck_testkit::shared;
 
 const TOLERANCE: f32 = 1e-4;
 

@@ -10,11 +10,12 @@ use candle_core::{Device, Tensor};
 use common::convert::convert;
 use common::gguf_writer::{Kind, Meta, Writer};
 use common::random::{self, Sizes, Tensors};
-use common::{difference, golden, shared};
+use common::{difference, golden};
 use serde_json::{Value, json};
 use steercheck_model::{
     FinalNorm, Gguf, GgufValue, HeadKind, Kernels, LoadOptions, Loaded, Model, Precision, Reads, RotaryScaling,
 };
+use steercheck_testkit::shared;
 use tempfile::TempDir;
 
 const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Stored];

@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{open, shared};
+use common::open;
 use peak_alloc::PeakAlloc;
 use steercheck_model::{Edit, LoadOptions, Operation, ReadAt, Reads, Row, Site};
+use steercheck_testkit::shared;
 
 #[global_allocator]
 static PEAK: PeakAlloc = PeakAlloc;

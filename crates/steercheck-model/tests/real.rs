@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{difference, real_model, shared};
+use common::{difference, real_model};
 use serde_json::Value;
 use steercheck_model::{FinalNorm, HeadKind, Kernels, LoadOptions, Model, Precision, Reads};
+use steercheck_testkit::shared;
 
 /// f32 sums in another order; the oracle's own limit for logits.
 const LOGITS: f64 = 1e-3;
@@ -88,8 +89,7 @@ fn a_model_that_does_not_fit_as_f32_is_kept_as_stored_and_an_explicit_f32_is_ref
     let small = LoadOptions { memory: 400_000_000, ..LoadOptions::default() };
     let Some(loaded) = real_model(name, &small) else { return };
     assert_eq!(loaded.model.info.precision, Precision::Stored);
-    let hub = steercheck_hub::Options::from_env().unwrap();
-    let path = steercheck_hub::resolve(name, &hub).unwrap().path;
+    let Some(path) = steercheck_testkit::real_model(name) else { return };
     let asked = LoadOptions { precision: Precision::F32, ..small };
     let error = steercheck_model::Loaded::open(&path, &asked).err().unwrap().to_string();
     assert!(error.contains("--dtype stored") && error.contains("MB"), "{error}");

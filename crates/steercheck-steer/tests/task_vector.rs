@@ -1,22 +1,12 @@
 //! The fast path of task vectors (shared prefixes, replay) against the naive one (a full pass per prompt and per edit).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use steercheck_model::{EditedPrompt, FinalNorm, HeadKind, LoadOptions, Loaded, Model, Reading, Reads, Row};
 use steercheck_steer::task_vector::{self, TaskVector};
+use steercheck_testkit::shared;
 
 const FIXTURES: [&str; 4] = ["llama_llama3rope", "mistral_sliding", "gemma3_text", "llama_dynamic"];
-
-fn shared() -> Option<PathBuf> {
-    let path = std::env::var_os("STEERCHECK_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    if path.join("fixtures").is_dir() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("CI").is_none(), "the shared fixtures are missing: set STEERCHECK_SHARED");
-    println!("1 parity test did not run: no fixtures (set STEERCHECK_SHARED)");
-    None
-}
 
 /// Items of two dummies over the same demonstrations, and a short query each.
 struct Items {

@@ -67,7 +67,6 @@ pub(super) fn later_tokens_unsteered(model: &Model, questions: &[&Question]) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
     use std::sync::Arc;
 
     use steercheck_model::{
@@ -78,14 +77,7 @@ mod tests {
     use crate::prompt::Question;
 
     fn model() -> Option<Model> {
-        let shared = std::env::var_os("STEERCHECK_SHARED")
-            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-        let folder = shared.join("fixtures/gemma3_text");
-        if !folder.is_dir() {
-            assert!(std::env::var_os("CI").is_none(), "the shared fixtures are missing: set STEERCHECK_SHARED");
-            println!("1 parity test did not run: no fixtures (set STEERCHECK_SHARED)");
-            return None;
-        }
+        let folder = steercheck_testkit::shared()?.join("fixtures/gemma3_text");
         Some(Loaded::open(&folder, &LoadOptions::default()).expect("a fixture loads").model)
     }
 

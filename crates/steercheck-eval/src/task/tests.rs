@@ -266,13 +266,7 @@ fn no_bytes_make_the_loader_panic() {
 
 /// The folder with the published data sets, which is not part of the repository.
 fn shared() -> Option<PathBuf> {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let folder = std::env::var_os("STEERCHECK_SHARED").map_or_else(default, PathBuf::from).join("datasets");
-    if !folder.is_dir() {
-        eprintln!("{} is not there: the parity tests on published data sets did not run", folder.display());
-        return None;
-    }
-    Some(folder)
+    Some(steercheck_testkit::shared()?.join("datasets"))
 }
 
 /// Every JSON file under `folder`, with its path below it, in order.

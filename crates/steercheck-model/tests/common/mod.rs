@@ -6,7 +6,7 @@ pub(crate) mod gguf_writer;
 pub(crate) mod random;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use steercheck_model::{LoadOptions, Loaded, Model};
@@ -23,19 +23,6 @@ pub(crate) const FIXTURES: &[&str] = &[
     "gemma3_text",
     "smollm3",
 ];
-
-/// The folder of fixtures and oracle, or `None` with a line that says that a parity test did not run. In CI its absence is
-/// a failure.
-pub(crate) fn shared() -> Option<PathBuf> {
-    let path = std::env::var_os("STEERCHECK_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    if path.join("fixtures").is_dir() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("CI").is_none(), "the shared fixtures are missing: set STEERCHECK_SHARED");
-    println!("1 parity test did not run: no fixtures (set STEERCHECK_SHARED)");
-    None
-}
 
 /// A fixture's model by one of its configurations.
 pub(crate) fn open(shared: &Path, name: &str, config: &str, options: &LoadOptions) -> Model {
@@ -66,16 +53,7 @@ pub(crate) fn difference(a: &Tensor, b: &Tensor) -> f32 {
     all.into_iter().fold(0.0, |m, x| if x.is_finite() { m.max(x) } else { f32::INFINITY })
 }
 
-/// A real model of the catalogue, downloaded on first use; `None` with a line that says so where that is not possible. In CI
-/// that is a failure.
+/// A real model of the catalogue, see [`steercheck_testkit::real_model`].
 pub(crate) fn real_model(name: &str, options: &LoadOptions) -> Option<Loaded> {
-    let hub = steercheck_hub::Options::from_env().map(|o| steercheck_hub::Options { accept_licence: true, ..o });
-    match hub.and_then(|hub| steercheck_hub::resolve(name, &hub)) {
-        Ok(found) => Some(Loaded::open(&found.path, options).expect("a catalogue model loads")),
-        Err(e) => {
-            assert!(std::env::var_os("CI").is_none(), "{name}: {e}");
-            println!("1 parity test did not run: {e}");
-            None
-        }
-    }
+    steercheck_testkit::real_model(name).map(|path| Loaded::open(&path, options).expect("a catalogue model loads"))
 }
