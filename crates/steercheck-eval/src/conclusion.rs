@@ -81,8 +81,8 @@ pub fn conclude(record: &Record) -> Option<Conclusion> {
     );
     let (kind, sentence) = if few_gain.low < LEAST_GAIN {
         let sentence = format!(
-            "untestable: five examples do not reliably raise this model's accuracy by {} ({} few-shot against {} zero-shot, n = {}), so there is nothing for steering to recover",
-            percent(LEAST_GAIN),
+            "untestable: five examples do not reliably raise this model's accuracy by {:.0} points ({} few-shot against {} zero-shot, n = {}), so there is nothing for steering to recover",
+            100.0 * LEAST_GAIN,
             percent(few.point),
             percent(zero.point),
             few.n

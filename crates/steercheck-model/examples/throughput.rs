@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use steercheck_model::{FinalNorm, HeadKind, LoadOptions, Loaded, Precision, Reads, Result, Row};
+use steercheck_model::{EditedPrompt, FinalNorm, HeadKind, LoadOptions, Loaded, Precision, Reads, Result, Row};
 
 const PROMPTS: u32 = 64;
 const TOKENS: u32 = 55;
@@ -33,7 +33,14 @@ fn main() -> Result<()> {
         prefixes.iter().flat_map(|p| (1..=model.spec.depth()).map(move |b| Row::baseline(p, b))).collect();
     let started = Instant::now();
     let replayed = model.replay(&rows)?;
-    println!("replay  {:8.0} rows/s from every block", rows.len() as f64 / started.elapsed().as_secs_f64());
+    let replay = rows.len() as f64 / started.elapsed().as_secs_f64();
+    println!("replay  {replay:8.0} rows/s from every block");
+    let whole: Vec<EditedPrompt> =
+        prompts[..24].iter().map(|p| EditedPrompt { tokens: p.clone(), edits: Vec::new() }).collect();
+    let started = Instant::now();
+    model.trace_edited(&whole, &Reads::LAST_RESIDUALS)?;
+    let full = whole.len() as f64 / started.elapsed().as_secs_f64();
+    println!("full    {full:8.1} passes/s of {TOKENS} tokens; a replayed row costs 1/{:.0} of one", replay / full);
     let started = Instant::now();
     model.read(&replayed.top, FinalNorm::Apply, HeadKind::Full, &vec![vec![5]; rows.len()])?;
     println!("read    {:8.0} rows/s", rows.len() as f64 / started.elapsed().as_secs_f64());

@@ -425,10 +425,16 @@ impl Model {
         Ok(x)
     }
 
-    /// Refuses tokens that do not exist and empty prompts.
+    /// Refuses tokens that do not exist, empty prompts, and prompts beyond the context that the model was made for (unless
+    /// its positions stretch with the length).
     pub(crate) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
         if tokens.is_empty() {
             return Err(ModelError::Plan("a prompt is empty".into()));
+        }
+        let most = self.spec.max_positions;
+        if tokens.len() > most && !self.spec.depends_on_length() {
+            let n = tokens.len();
+            return Err(ModelError::Plan(format!("a prompt has {n} tokens; the model's context has {most}")));
         }
         match tokens.iter().find(|t| **t as usize >= self.spec.vocab_size) {
             None => Ok(()),

@@ -235,6 +235,8 @@ fn a_plan_that_cannot_act_is_refused_before_anything_runs() {
             let prompt = EditedPrompt { tokens: prompts[0].clone(), edits: vec![edit] };
             assert!(model.trace_edited(&[prompt], &Reads::LAST_RESIDUALS).is_err());
         }
+        let long = model.prefill(&[vec![5; model.spec.max_positions + 1]]);
+        assert_eq!(long.is_ok(), model.spec.depends_on_length(), "{name}: a prompt beyond the context");
         assert!(model.prefill(&[vec![]]).is_err());
         assert!(model.prefill(&[vec![model.spec.vocab_size as u32]]).is_err());
         assert!(model.replay(&[Row::baseline(&prefixes[0], depth + 1)]).is_err());

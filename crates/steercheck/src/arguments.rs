@@ -3,13 +3,40 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use steercheck_eval::task::builtin_names;
 
-const EXIT_CODES: &str = "Exit codes: 0 done (whatever the verdict); 1 the run is invalid or a result could not be written; \
-2 the model, a task or an option cannot be used.";
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, whatever the verdict
+  1  the run is invalid, or a result could not be written
+  2  the model, a task or an option cannot be used";
+
+const MODEL_HELP: &str = "\
+A folder with config.json and safetensors, a .gguf file, a name from `steercheck models list`, or a hub id \
+org/name[@revision][:file.gguf] [default: the catalogue's default]";
+
+fn check_help() -> String {
+    let (first, second) = builtin_names().split_at(builtin_names().len() / 2);
+    format!(
+        "Built-in tasks:\n  {},\n  {}\n\nExample:\n  steercheck check smollm2-135m-instruct --tasks present-past,my-task.tsv --seed 1\n\n{EXIT_CODES}",
+        first.join(", "),
+        second.join(", ")
+    )
+}
+
+fn top_help() -> String {
+    format!("Example:\n  steercheck check --tasks present-past,antonym\n\n{EXIT_CODES}")
+}
+
+const GET_HELP: &str = "\
+Files are kept in the folder that STEERCHECK_CACHE names, or in the platform's cache folder.
+
+Example:
+  steercheck models get smollm2-135m-instruct";
 
 /// Find out whether a steering method really works on your model, before you build on it.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(version, max_term_width = 100, after_help = top_help())]
 pub struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -18,31 +45,33 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the steering methods on a model and print what they are worth there
-    #[command(after_help = format!("Example: steercheck check smollm2-135m-instruct --tasks present-past,antonym --seed 1\n\n{EXIT_CODES}"))]
+    #[command(after_help = check_help())]
     Check(CheckOptions),
-    /// The models that are known by name
+    /// List and download the models that are known by name
     #[command(subcommand)]
     Models(ModelsCommand),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
-    /// List the catalogue
+    /// List the models that are known by name
     List(ListOptions),
-    /// Download a model and check it
+    /// Download a model, check it and print where it is
+    #[command(after_help = GET_HELP)]
     Get(GetOptions),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ListOptions {
-    /// Print JSON
+    /// Print JSON, with sources, checksums and licences
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct GetOptions {
-    /// A catalogue name or a hub id (org/name[@revision][:file.gguf])
+    /// A name from `steercheck models list`, or a hub id org/name[@revision][:file.gguf] [default: the catalogue's
+    /// default]
     pub(crate) model: Option<String>,
     /// Accept the licence that the model is published under
     #[arg(long)]
@@ -52,30 +81,35 @@ pub(crate) struct GetOptions {
     pub(crate) force: bool,
 }
 
+// Possible values stand in each option's own sentence: listed apart, they would push the help off the screen.
 #[derive(Debug, Args)]
 pub(crate) struct CheckOptions {
-    /// A path (folder with config.json, or .gguf), a catalogue name or a hub id [default: the catalogue's default]
+    #[arg(help = MODEL_HELP)]
     pub(crate) model: Option<String>,
-    /// Tasks by name or file (.json, .jsonl, .tsv), separated by commas
+    /// Tasks by name or file (.json, .jsonl, .tsv), separated by commas [default: present-past, singular-plural,
+    /// capitalise, country-capital]
     #[arg(long, value_delimiter = ',', value_name = "TASK")]
     pub(crate) tasks: Vec<String>,
-    /// How many items and seeds [default: quick, or study with --protocol study]
-    #[arg(long, value_enum)]
-    pub(crate) profile: Option<ProfileName>,
-    /// Which choices: `rigorous` picks on dev and reports on test, `study` does what the published code does
-    #[arg(long, value_enum, default_value_t = ProtocolName::Rigorous)]
+    /// Which choices: `rigorous` chooses on some items, reports on others and adds placebos; `study` does what the
+    /// published code does
+    #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true, default_value_t = ProtocolName::Rigorous)]
     pub(crate) protocol: ProtocolName,
-    /// Seed of demonstrations and vectors
-    #[arg(long, default_value_t = 0)]
+    /// How many items to choose on, items to report on, and seeds: `quick` 24, 48, 1; `standard` 50, 100, 3; `study`
+    /// 50, 50, 1 [default: quick, or study with --protocol study]
+    #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true)]
+    pub(crate) profile: Option<ProfileName>,
+    /// Seed of demonstrations and vectors, a whole number from 0
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_seed, allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// Folder for the records, one JSON file per task and seed
     #[arg(long, default_value = "steercheck-out", value_name = "FOLDER")]
     pub(crate) out: PathBuf,
-    /// Print the records as JSON instead of tables
+    /// Print the records as one JSON array instead of tables
     #[arg(long)]
     pub(crate) json: bool,
-    /// Form of the weights in memory: f32 if it fits, else stored (as in the file, widened while multiplying)
-    #[arg(long, value_enum, default_value_t = Dtype::Auto)]
+    /// Form of the weights in memory: `stored` as in the file, widened while multiplying; `f32` widened once; `auto`
+    /// f32 if it fits, else stored
+    #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, default_value_t = Dtype::Auto)]
     pub(crate) dtype: Dtype,
     /// Memory for weights and activations, e.g. 800M or 12G [default: 80 % of what is available]
     #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_bytes)]
@@ -90,28 +124,24 @@ pub(crate) struct CheckOptions {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProfileName {
-    /// 24 dev and 48 test items, 1 seed
     Quick,
-    /// 50 dev and 100 test items, 3 seeds
     Standard,
-    /// The published study's 50 dev and 50 test items, 1 seed
     Study,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProtocolName {
-    /// What the published code does
-    Study,
-    /// Disjoint items, choice on dev, placebos
     Rigorous,
+    Study,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Dtype {
-    /// f32 if it fits the memory, else stored
     Auto,
-    /// As in the file
     Stored,
-    /// Widened at load
     F32,
+}
+
+fn parse_seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("write a whole number from 0 to {}", u64::MAX))
 }

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use steercheck_eval::cell::{Subject, TaskVectorCell};
 use steercheck_eval::task::{self, LoadOptions as TaskOptions, Task};
-use steercheck_eval::{EvalError, Profile, Protocol, Record};
+use steercheck_eval::{EvalError, Profile, Protocol, Record, record};
 use steercheck_model::{Kernels, LoadOptions, Loaded, Model, Precision, Tokenizer};
 
 use crate::arguments::{CheckOptions, Dtype, ProfileName, ProtocolName};
 use crate::error::CliError;
 use crate::machine::available_memory;
 use crate::models::{self, print};
-use crate::progress::Work;
+use crate::progress::{Work, line};
 use crate::{device, report};
 
 /// The tasks of a check that names none.
@@ -28,23 +28,27 @@ pub(crate) struct NotRun {
 pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     let (protocol, profile) = sizes(options);
     let tasks = tasks(options, &protocol)?;
+    // Minutes of work must not end in a folder that cannot be written.
+    record::check_folder(&options.out)?;
     let found = models::find(options.model.as_deref(), options.accept_licence, false)?;
     let started = Instant::now();
     let Loaded { mut model, tokenizer } = open(&found.path, options)?;
     let tokenizer = tokenizer?;
-    if !options.json {
-        print(&report::summary(&model.info, &tokenizer))?;
-    }
     let (cells, not_run) = prepare(&model, &tokenizer, &tasks, &protocol, &profile, options.seed)?;
     if let Some(first) = not_run.first().filter(|_| cells.is_empty() || !options.tasks.is_empty()) {
         return Err(CliError::Usage(first.reason.to_string()));
     }
     let records = run_cells(&mut model, &tokenizer, &cells, options)?;
     if options.json {
+        for n in &not_run {
+            line(&format!("not run: {}", n.reason));
+        }
         let json = serde_json::to_string_pretty(&records).map_err(|e| CliError::Output(e.to_string()))?;
         return print(&format!("{json}\n"));
     }
-    print(&report::text(&records, &not_run, &options.out, started.elapsed()))
+    // Standard output holds results or nothing: what fails half-way leaves no beginning of a report.
+    let report = report::text(&records, &not_run, &options.out, started.elapsed());
+    print(&(report::summary(&model.info, &tokenizer) + &report))
 }
 
 fn sizes(options: &CheckOptions) -> (Protocol, Profile) {

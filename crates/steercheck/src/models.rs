@@ -8,7 +8,7 @@ use crate::arguments::{GetOptions, ListOptions};
 use crate::error::CliError;
 use crate::machine::bytes_text;
 use crate::progress::Downloads;
-use crate::tables;
+use crate::tables::{self, Flush};
 
 /// Finds a model by path, name or id, downloading it if it is not there.
 pub(crate) fn find(asked: Option<&str>, accept_licence: bool, force: bool) -> Result<Resolved, CliError> {
@@ -76,7 +76,14 @@ pub(crate) fn list(asked: &ListOptions) -> Result<(), CliError> {
     if asked.json {
         return print(&format!("{}\n", serde_json::Value::Array(json)));
     }
-    let head = ["model", "kind", "parameters", "download", "licence", "state"];
+    let head = [
+        ("model", Flush::Left),
+        ("kind", Flush::Left),
+        ("parameters", Flush::Right),
+        ("download", Flush::Right),
+        ("licence", Flush::Left),
+        ("state", Flush::Left),
+    ];
     print(&format!("{}\n", tables::plain(&head, &rows)))
 }
 

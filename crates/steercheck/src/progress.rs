@@ -1,12 +1,17 @@
 //! Progress on standard error: a bar with a rate and an estimate where that is a terminal, plain lines elsewhere.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use steercheck_hub::Progress;
 use steercheck_model::Watcher;
+
+/// A line on standard error. Where nobody reads it any more (`2>&1 | head`), eprintln! would panic.
+pub(crate) fn line(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
 
 /// Shows downloads.
 pub(crate) struct Download {
@@ -38,7 +43,7 @@ impl Progress for Downloads {
     fn start(&self, what: &str, total: Option<u64>) {
         let Ok(mut download) = self.0.lock() else { return };
         if !std::io::stderr().is_terminal() {
-            eprintln!("{what}");
+            line(what);
             return;
         }
         let bar = ProgressBar::new(total.unwrap_or(0));
@@ -103,7 +108,7 @@ impl Work {
     pub(crate) fn ended(&self, what: &str, done: usize, of: usize, seconds: f64, planned: u64) {
         if !self.terminal {
             let rate = planned as f64 / self.depth as f64 / seconds.max(1e-9);
-            eprintln!("[{done}/{of}] {what}: {seconds:.1} s, {rate:.0} tokens/s");
+            line(&format!("[{done}/{of}] {what}: {seconds:.1} s, {rate:.0} tokens/s"));
         }
     }
 

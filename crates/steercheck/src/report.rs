@@ -1,16 +1,18 @@
 //! What a check prints: the model, a table per method, a sentence per task.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use steercheck_eval::Record;
 use steercheck_eval::conclusion::{self, accuracy, reported};
+use steercheck_eval::protocol::Reported;
 use steercheck_model::{Kernels, ModelInfo, Precision, Tokenizer};
 use steercheck_stats::Estimate;
 
 use crate::check::NotRun;
 use crate::machine::{bytes_text, peak_memory};
-use crate::tables::plain;
+use crate::tables::{Flush, plain, wrapped};
 
 /// What is being examined.
 pub(crate) fn summary(info: &ModelInfo, tokenizer: &Tokenizer) -> String {
@@ -45,31 +47,48 @@ pub(crate) fn text(records: &[Record], not_run: &[NotRun], out: &Path, elapsed: 
     let Some(first) = records.first() else { return String::new() };
     let mut lines = vec![
         String::new(),
-        format!("Task vectors, protocol {}, profile {}: per cent right", first.protocol.name, first.profile.name),
+        format!("Task vectors: per cent right [95 % interval], {}", setting(first)),
         task_vectors(records),
-        format!(
-            "95 % Wilson intervals on n test items; residual (at) chosen on {} other items; seed {}",
-            first.profile.dev, first.seed
-        ),
+        wrapped(&how_to_read(first), 0),
     ];
-    if records.iter().all(|r| r.arm("zero").is_some()) {
+    if has_placebos(records) {
         lines.push("strength 0 equals the unsteered model bit for bit; every edit fired as planned".to_string());
     }
     lines.push(String::new());
-    lines.push(conclusions(records));
-    lines.extend(not_run.iter().map(|n| format!("{}\n  not run: {}", n.task, n.reason)));
-    for r in records {
-        lines.extend(r.task.notes.iter().map(|note| format!("note on {}: {note}", r.task.name)));
-    }
-    let memory = peak_memory().map_or_else(String::new, |b| format!(", peak memory {}", bytes_text(b)));
+    lines.extend(conclusions(records));
+    lines.extend(not_run.iter().map(|n| wrapped(&format!("{}: not run: {}", n.task, n.reason), 2)));
+    lines.extend(notes(records));
     lines.push(String::new());
-    lines.push(format!(
-        "{} records in {}; {:.1} s from the model file to here{memory}",
-        records.len(),
-        out.display(),
-        elapsed.as_secs_f64()
-    ));
+    let memory = peak_memory().map_or_else(String::new, |b| format!(", peak memory {}", bytes_text(b)));
+    lines.push(format!("records    {} in {}", records.len(), out.display()));
+    lines.push(format!("took       {:.1} s from opening the model file{memory}", elapsed.as_secs_f64()));
     lines.join("\n") + "\n"
+}
+
+/// Protocol, profile and, where there is one, the seed.
+fn setting(record: &Record) -> String {
+    let seed = if record.profile.seeds == 1 { format!(", seed {}", record.seed) } else { String::new() };
+    format!("protocol {}, profile {}{seed}", record.protocol.name, record.profile.name)
+}
+
+/// What the columns are.
+fn how_to_read(record: &Record) -> String {
+    let depth = record.model.blocks;
+    match record.protocol.reported {
+        Reported::TestAtDevChoice => format!(
+            "Wilson intervals on n test items, the same in every column; at: residual (of {depth}) with the most hits on {} \
+             other items",
+            record.chosen.dev_n
+        ),
+        Reported::DevPeak => format!(
+            "Wilson intervals; n: items of zero-shot, few-shot and steered; steered is the best residual (at, of {depth}) \
+             on the items that chose it, as the study reports it"
+        ),
+    }
+}
+
+fn has_placebos(records: &[Record]) -> bool {
+    records.iter().all(|r| r.arm("zero").is_some())
 }
 
 /// `65 [50–77]`, in per cent.
@@ -82,29 +101,28 @@ fn percent(estimate: Option<Estimate>) -> String {
 
 /// One row per record: arms with their intervals, the chosen residual, the placebos.
 fn task_vectors(records: &[Record]) -> String {
-    let placebos = records.iter().any(|r| r.arm("zero").is_some());
-    let several = records.iter().any(|r| r.seed != records[0].seed);
-    let mut head = vec!["task", "zero-shot", "few-shot", "steered", "at", "n"];
+    let placebos = has_placebos(records);
+    let several = several_seeds(records);
+    let mut head = vec![("task", Flush::Left)];
+    if several {
+        head.push(("seed", Flush::Right));
+    }
+    head.extend(["zero-shot", "few-shot", "steered", "at", "n"].map(|h| (h, Flush::Right)));
     if placebos {
-        head.extend(["random", "shuffled", "wrong task"]);
+        head.extend(["placebos:\nrandom", "shuffled", "wrong task"].map(|h| (h, Flush::Right)));
     }
     let rows: Vec<Vec<String>> = records
         .iter()
         .map(|r| {
-            let name = if several { format!("{} (seed {})", r.task.name, r.seed) } else { r.task.name.clone() };
-            let steered = reported(r);
-            let mut row = vec![
-                name,
-                percent(accuracy(r, "zero-shot")),
-                percent(accuracy(r, "few-shot")),
-                percent(steered),
-                format!("{}/{}", r.chosen.residual, r.model.blocks),
-                steered.map_or_else(String::new, |e| e.n.to_string()),
-            ];
+            let main = [accuracy(r, "zero-shot"), accuracy(r, "few-shot"), reported(r)];
+            let mut row = vec![r.task.name.clone()];
+            if several {
+                row.push(r.seed.to_string());
+            }
+            row.extend(main.map(percent));
+            row.extend([r.chosen.residual.to_string(), counts(&main)]);
             if placebos {
-                for arm in ["random-direction", "shuffled-labels", "wrong-task"] {
-                    row.push(percent(accuracy(r, arm)));
-                }
+                row.extend(["random-direction", "shuffled-labels", "wrong-task"].map(|arm| percent(accuracy(r, arm))));
             }
             row
         })
@@ -112,14 +130,36 @@ fn task_vectors(records: &[Record]) -> String {
     plain(&head, &rows)
 }
 
+fn several_seeds(records: &[Record]) -> bool {
+    records.iter().any(|r| r.seed != records[0].seed)
+}
+
+/// `48`, or `100/50/50` where the arms were asked different numbers of items.
+fn counts(arms: &[Option<Estimate>]) -> String {
+    let mut counts: Vec<usize> = arms.iter().flatten().map(|e| e.n).collect();
+    if counts.windows(2).all(|w| w[0] == w[1]) {
+        counts.truncate(1);
+    }
+    counts.iter().map(usize::to_string).collect::<Vec<_>>().join("/")
+}
+
 /// One sentence per record.
-fn conclusions(records: &[Record]) -> String {
+fn conclusions(records: &[Record]) -> Vec<String> {
+    let several = several_seeds(records);
+    let seed = |r: &Record| if several { format!(", seed {}", r.seed) } else { String::new() };
     records
         .iter()
-        .filter_map(|r| {
-            let conclusion = conclusion::conclude(r)?;
-            Some(format!("{}\n  {}", r.task.name, conclusion.sentence))
-        })
-        .collect::<Vec<_>>()
-        .join("\n")
+        .filter_map(|r| Some((r, conclusion::conclude(r)?)))
+        .map(|(r, c)| wrapped(&format!("{}{}: {}", r.task.name, seed(r), c.sentence), 2))
+        .collect()
+}
+
+/// What was dropped or changed in the data, once per task.
+fn notes(records: &[Record]) -> Vec<String> {
+    let mut said = BTreeSet::new();
+    records
+        .iter()
+        .filter(|r| said.insert(r.task.name.as_str()))
+        .flat_map(|r| r.task.notes.iter().map(|note| wrapped(&format!("note on {}: {note}", r.task.name), 2)))
+        .collect()
 }

@@ -154,5 +154,5 @@ impl fmt::Display for Field {
 }
 
 fn did_you_mean(suggestion: Option<&str>) -> String {
-    suggestion.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
+    suggestion.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default()
 }

@@ -1,0 +1,58 @@
+//! The help texts: readable in one look, and stable.
+
+use std::path::Path;
+
+use crate::common::{folder, stdout, steercheck, succeeds};
+
+const HELPS: [&[&str]; 5] = [
+    &["--help"],
+    &["check", "--help"],
+    &["models", "--help"],
+    &["models", "list", "--help"],
+    &["models", "get", "--help"],
+];
+
+fn help(arguments: &[&str]) -> String {
+    succeeds(folder().path(), arguments)
+}
+
+#[test]
+fn the_help_of_every_command_is_as_it_was() {
+    insta::assert_snapshot!("help", help(HELPS[0]));
+    insta::assert_snapshot!("check_help", help(HELPS[1]));
+    insta::assert_snapshot!("models_help", help(HELPS[2]));
+    insta::assert_snapshot!("models_list_help", help(HELPS[3]));
+    insta::assert_snapshot!("models_get_help", help(HELPS[4]));
+}
+
+#[test]
+fn every_help_fits_a_screen_of_eighty_or_a_hundred_columns_and_fifty_lines() {
+    for width in ["80", "100", "300"] {
+        for arguments in HELPS {
+            let output = steercheck(Path::new(".")).env("COLUMNS", width).args(arguments).output().unwrap();
+            let text = stdout(&output);
+            let most = width.parse::<usize>().unwrap().min(100);
+            let widest = text.lines().map(|l| l.chars().count()).max().unwrap();
+            assert!(widest <= most, "{arguments:?} at {width} columns is {widest} wide");
+            assert!(text.lines().count() <= 50, "{arguments:?} at {width} columns has {} lines", text.lines().count());
+            assert_eq!(output.stderr, b"");
+        }
+    }
+}
+
+#[test]
+fn short_and_long_help_are_the_same() {
+    assert_eq!(help(&["check", "-h"]), help(&["check", "--help"]));
+}
+
+#[test]
+fn the_version_is_the_package_version() {
+    assert_eq!(help(&["--version"]), format!("steercheck {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_command_line_without_a_command_shows_the_help_and_fails() {
+    let output = steercheck(Path::new(".")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("Usage: steercheck <COMMAND>"));
+}

@@ -1,0 +1,9 @@
+//! Drives the real binary: what it prints, what it refuses and what it leaves on disk.
+
+mod bad_input;
+mod check_real;
+mod check_tiny;
+mod common;
+mod damaged;
+mod help;
+mod models;
