@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Tensor};
 
 use crate::error::{ModelError, Result};
-use crate::run::{Segment, select};
+use crate::layout::Segment;
+use crate::run::select;
 use crate::site::{Edit, Operation, Receipt, Site};
 use crate::spec::DecoderSpec;
 
@@ -20,6 +21,17 @@ pub(crate) enum Applied {
     Attention(usize),
     /// On a block's MLP output.
     Mlp(usize),
+}
+
+impl Applied {
+    fn of(site: Site) -> Self {
+        match site {
+            Site::Residual(b) => Self::Residual(b),
+            Site::HeadOutput(b, _) => Self::Heads(b.0),
+            Site::AttentionOutput(b) => Self::Attention(b.0),
+            Site::MlpOutput(b) => Self::Mlp(b.0),
+        }
+    }
 }
 
 struct Planned<'a> {

@@ -14,6 +14,7 @@ mod families;
 mod files;
 mod forest;
 mod gguf;
+mod layout;
 mod linear;
 mod model;
 mod norm;

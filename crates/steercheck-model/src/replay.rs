@@ -9,8 +9,9 @@ use candle_core::Tensor;
 use crate::attention::KeyValue;
 use crate::error::{ModelError, Result};
 use crate::forest::Forest;
+use crate::layout::{Context, Entry, Keep, Segment};
 use crate::model::Model;
-use crate::run::{self, Context, Entry, Keep, Segment};
+use crate::run;
 use crate::site::{Edit, Receipt};
 use crate::trace;
 

@@ -4,8 +4,9 @@ use candle_core::Tensor;
 
 use crate::error::{ModelError, Result};
 use crate::forest::{Forest, Sharing};
+use crate::layout::{Context, Entry, Keep, Segment};
 use crate::model::Model;
-use crate::run::{self, Context, Entry, Keep, Segment};
+use crate::run;
 use crate::site::{Edit, Receipt};
 
 /// Which positions of every prompt are read.
