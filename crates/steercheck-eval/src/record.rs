@@ -30,6 +30,8 @@ pub struct Record {
     pub protocol: Protocol,
     /// Item counts.
     pub profile: Profile,
+    /// The task whose vectors are the `wrong-task` placebo.
+    pub wrong_task: Option<String>,
     /// Seed of demonstrations and vectors.
     pub seed: u64,
     /// Seed of the split into train, dev and test, the same for every `seed`.

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Tensor};
 
 use crate::error::{ModelError, Result};
-use crate::layout::Segment;
-use crate::run::select;
+use crate::layout::{Segment, select};
 use crate::site::{Edit, Operation, Receipt, Site};
 use crate::spec::DecoderSpec;
 

@@ -1,9 +1,8 @@
 //! Reading the small files beside the weights: configurations, indices, tokenizers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{ModelError, Result, bytes_text};
-use crate::weights::{file_name, plain};
 
 /// More than any real index or tokenizer has (the largest are under 50 MB).
 const MAX_BYTES: u64 = 256 << 20;
@@ -26,4 +25,22 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
 pub(crate) fn read_json(path: &Path) -> Result<serde_json::Value> {
     serde_json::from_str(&read_text(path)?)
         .map_err(|e| ModelError::Damaged { file: file_name(path), what: plain(&e.to_string()) })
+}
+
+/// Characters of a file's text that a message quotes.
+const QUOTED: usize = 200;
+
+/// A text out of a file as messages quote it: in one line, and its beginning if it is long.
+pub(crate) fn plain(text: &str) -> String {
+    let one_line = text.chars().map(|c| if c.is_control() { '?' } else { c });
+    if text.chars().nth(QUOTED).is_none() {
+        one_line.collect()
+    } else {
+        one_line.take(QUOTED).chain("...".chars()).collect()
+    }
+}
+
+/// The file's name without its folder, for messages and records.
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| PathBuf::from(path).display().to_string(), |n| n.to_string_lossy().into_owned())
 }

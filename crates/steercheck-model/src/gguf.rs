@@ -7,7 +7,8 @@ use std::ops::Range;
 use candle_core::quantized::GgmlDType;
 
 use crate::error::{ModelError, Result};
-use crate::weights::{StoredType, plain};
+use crate::files::plain;
+use crate::weights::StoredType;
 
 /// Deepest nesting of arrays that is followed.
 const MAX_DEPTH: usize = 4;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 
-use crate::replay::Prefix;
+use crate::error::Result;
+use crate::prefix::Prefix;
 use crate::rope::Place;
 use crate::site::Edit;
 
@@ -119,5 +120,17 @@ impl Layout {
             active.push(places.len());
         }
         Self { first_row, active, entering, groups, places }
+    }
+}
+
+/// Selects rows by index; the caller's list is short or the tensor is.
+pub(crate) fn select(x: &Tensor, rows: &[usize]) -> Result<Tensor> {
+    let contiguous = rows.windows(2).all(|w| w[1] == w[0] + 1);
+    match rows.first() {
+        Some(first) if contiguous => Ok(x.narrow(0, *first, rows.len())?),
+        _ => {
+            let index: Vec<u32> = rows.iter().map(|r| *r as u32).collect();
+            Ok(x.index_select(&Tensor::new(index.as_slice(), x.device())?, 0)?)
+        }
     }
 }

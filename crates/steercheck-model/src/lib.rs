@@ -18,6 +18,7 @@ mod layout;
 mod linear;
 mod model;
 mod norm;
+mod prefix;
 mod readout;
 mod replay;
 mod rope;
@@ -32,8 +33,9 @@ mod weights;
 pub use error::{ModelError, Result};
 pub use gguf::{Gguf, GgufValue};
 pub use model::{Kernels, LoadOptions, Loaded, Model, ModelInfo, Precision, Watcher};
+pub use prefix::Prefix;
 pub use readout::{FinalNorm, HeadKind, Reading, TokenScore};
-pub use replay::{Prefix, Replayed, Row};
+pub use replay::{Replayed, Row};
 pub use rope::{RotaryPairs, RotaryScaling, RotarySpec};
 pub use site::{Block, Edit, Head, Operation, Positions, Receipt, Site};
 pub use spec::{

@@ -12,14 +12,14 @@ use serde::Serialize;
 use crate::block::BlockWeights;
 use crate::error::{ModelError, Result, bytes_text};
 use crate::families;
-use crate::files::read_json;
+use crate::files::{file_name, read_json};
 use crate::linear::{Linear, Weight};
 use crate::norm::Norm;
 use crate::rope::RotaryScaling;
 use crate::slots::{Names, Part, Piece, Slot};
 use crate::spec::{DecoderSpec, Gating, NormKind, NormSpec, QkNorm, Tying};
 use crate::tokenizer::Tokenizer;
-use crate::weights::{StoredTensor, Weights, file_name};
+use crate::weights::{StoredTensor, Weights};
 
 /// In which form weights are kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

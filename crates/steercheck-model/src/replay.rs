@@ -6,62 +6,14 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use crate::attention::KeyValue;
 use crate::error::{ModelError, Result};
 use crate::forest::Forest;
 use crate::layout::{Context, Entry, Keep, Segment};
 use crate::model::Model;
+use crate::prefix::Prefix;
 use crate::run;
 use crate::site::{Edit, Receipt};
 use crate::trace;
-
-/// A prompt as far as it can be shared: keys and values of every block up to its last token, and the last token's residual
-/// at every block.
-pub struct Prefix {
-    tokens: Vec<u32>,
-    /// One entry per block, over all rows of the prefill that made this.
-    key_values: Arc<Vec<KeyValue>>,
-    /// First row and length of the runs of positions that spell all tokens but the last.
-    runs: Vec<(usize, usize)>,
-    /// `[L + 1, D]`.
-    residuals: Tensor,
-}
-
-impl Prefix {
-    /// Tokens of the prompt, the last one included.
-    pub fn tokens(&self) -> &[u32] {
-        &self.tokens
-    }
-
-    /// Number of tokens.
-    pub fn len(&self) -> usize {
-        self.tokens.len()
-    }
-
-    /// Never: an empty prompt is refused.
-    pub fn is_empty(&self) -> bool {
-        self.tokens.is_empty()
-    }
-
-    /// Residuals 0..=L of the last token, `[L + 1, D]`.
-    pub fn residuals(&self) -> &Tensor {
-        &self.residuals
-    }
-
-    /// Keys and values of positions `from..to` in block b (1-based), in order, without copies.
-    pub(crate) fn pieces(&self, b: usize, from: usize, to: usize) -> Result<Vec<KeyValue>> {
-        let mut pieces = Vec::new();
-        let mut position = 0;
-        for (row, len) in &self.runs {
-            let (start, end) = (from.max(position), to.min(position + len));
-            if start < end {
-                pieces.push(self.key_values[b - 1].narrow(row + start - position, end - start)?);
-            }
-            position += len;
-        }
-        Ok(pieces)
-    }
-}
 
 /// One run over a prefix.
 pub struct Row<'a> {
@@ -72,17 +24,25 @@ pub struct Row<'a> {
     /// The residual at which a row without edits enters; a row with edits enters at the highest residual that none of
     /// them can change, or here if that is lower.
     pub enter: usize,
+    /// The position at which a row without edits begins; a row with edits begins at the first position that they change,
+    /// or here if that is earlier. A row that begins before the last token enters as tokens.
+    pub start: usize,
 }
 
 impl<'a> Row<'a> {
     /// A row that enters where its first edit acts.
     pub fn edited(prefix: &'a Prefix, edits: Vec<Edit>) -> Self {
-        Self { prefix, edits, enter: usize::MAX }
+        Self { prefix, edits, enter: usize::MAX, start: usize::MAX }
     }
 
     /// An unedited row through the same blocks as an edited one that enters at `residual`.
     pub fn baseline(prefix: &'a Prefix, residual: usize) -> Self {
-        Self { prefix, edits: Vec::new(), enter: residual }
+        Self { prefix, edits: Vec::new(), enter: residual, start: usize::MAX }
+    }
+
+    /// An unedited row that begins at `position`, as an edited one does whose first edit acts there.
+    pub fn baseline_from(prefix: &'a Prefix, position: usize) -> Self {
+        Self { prefix, edits: Vec::new(), enter: 0, start: position }
     }
 }
 
@@ -167,7 +127,7 @@ impl Model {
         let (prefix, depth) = (row.prefix, self.spec.depth());
         let length = prefix.len();
         let mut enter = row.enter;
-        let mut start = length - 1;
+        let mut start = row.start.min(length - 1);
         for edit in &row.edits {
             edit.check(&self.spec, length)?;
             enter = enter.min(edit.site.entry());

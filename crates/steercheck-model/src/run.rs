@@ -11,7 +11,7 @@ use crate::attention::{self, KeyValue};
 use crate::block::TILE_ROWS;
 use crate::edits::{Applied, PlannedEdits};
 use crate::error::{ModelError, Result, bytes_text};
-use crate::layout::{Context, Entry, Group, Keep, Layout, Segment};
+use crate::layout::{Context, Entry, Group, Keep, Layout, Segment, select};
 use crate::model::Model;
 use crate::rope;
 use crate::site::Receipt;
@@ -30,18 +30,6 @@ pub(crate) struct Outcome {
     pub(crate) top: Tensor,
     /// One list per segment.
     pub(crate) receipts: Vec<Vec<Receipt>>,
-}
-
-/// Selects rows by index; the caller's list is short or the tensor is.
-pub(crate) fn select(x: &Tensor, rows: &[usize]) -> Result<Tensor> {
-    let contiguous = rows.windows(2).all(|w| w[1] == w[0] + 1);
-    match rows.first() {
-        Some(first) if contiguous => Ok(x.narrow(0, *first, rows.len())?),
-        _ => {
-            let index: Vec<u32> = rows.iter().map(|r| *r as u32).collect();
-            Ok(x.index_select(&Tensor::new(index.as_slice(), x.device())?, 0)?)
-        }
-    }
 }
 
 /// Estimate of the bytes that a run holds at once besides the weights.

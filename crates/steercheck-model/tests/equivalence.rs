@@ -107,6 +107,12 @@ fn a_cached_prefix_equals_the_uncached_forward_from_every_block() {
                 let d = difference(&got.top.narrow(0, b, 1).unwrap(), &want);
                 assert!(d <= TOLERANCE, "{name}, {} tokens from residual {b}: {d}", tokens.len());
             }
+            let rows: Vec<Row<'_>> = (0..tokens.len()).map(|p| Row::baseline_from(prefix, p)).collect();
+            let got = model.replay(&rows).unwrap();
+            for p in 0..tokens.len() {
+                let d = difference(&got.top.narrow(0, p, 1).unwrap(), &want);
+                assert!(d <= TOLERANCE, "{name}, {} tokens from position {p}: {d}", tokens.len());
+            }
         }
     });
 }

@@ -30,13 +30,13 @@ pub(super) fn later_tokens(
     let prefixes = model.prefill(&prompts)?;
     let (mut rows, mut asked, mut targets) = (Vec::new(), Vec::new(), Vec::new());
     for ((i, n), prefix) in places.iter().zip(&prefixes) {
-        let at = Positions::At(vec![questions[*i].prompt.len() - 1]);
+        let last = questions[*i].prompt.len() - 1;
         for (arm, edits) in edits[*i].iter().enumerate() {
-            let moved: Vec<Edit> = edits.iter().map(|e| Edit { positions: at.clone(), ..e.clone() }).collect();
-            rows.push(if moved.is_empty() {
-                Row::baseline(prefix, model.spec.depth())
+            let at = |e: &Edit| Edit { positions: Positions::At(vec![last]), ..e.clone() };
+            rows.push(if edits.is_empty() {
+                Row::baseline_from(prefix, last)
             } else {
-                Row::edited(prefix, moved)
+                Row::edited(prefix, edits.iter().map(at).collect())
             });
             asked.push(vec![questions[*i].answer[*n]]);
             targets.push((*i, arm));
@@ -118,6 +118,11 @@ mod tests {
             assert!((got[i][1] - steered).abs() < 1e-4, "{i}: {got:?} {steered}");
         }
         assert!((got[0][0] - got[0][1]).abs() > 1e-3, "the edit changed nothing");
+        let zero = Operation::Add { vector: vec![1.0; model.spec.hidden_size].into(), strength: 0.0 };
+        let edits = vec![vec![vec![], vec![Edit::last(Site::Residual(2), zero)]]; 3];
+        for arms in later_tokens(&model, &questions, &edits).unwrap() {
+            assert_eq!(arms[0].to_bits(), arms[1].to_bits(), "strength 0 changed something");
+        }
         assert!(got[1][0].abs() < f64::EPSILON, "an answer of one token has no later ones");
     }
 }

@@ -1,6 +1,7 @@
 //! What GGUF files share, whatever the family: llama.cpp's keys and tensor names.
 
 use crate::error::{ModelError, Result};
+use crate::files::plain;
 use crate::gguf::Gguf;
 use crate::rope::{RotaryPairs, RotaryScaling, RotarySpec};
 use crate::slots::{Names, Piece};
@@ -8,7 +9,6 @@ use crate::spec::{
     Activation, Biases, BlockNorms, BlockSpec, DecoderSpec, Gating, HeadSpec, Mlp, NormKind, NormPlace, NormSpec,
     QkNorm, Tying,
 };
-use crate::weights::plain;
 
 /// llama.cpp's tensor names (gguf-py's `tensor_mapping.py` lists them).
 pub(super) const NAMES: Names =

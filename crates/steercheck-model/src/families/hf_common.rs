@@ -2,13 +2,13 @@
 
 use crate::config::{Config, shown};
 use crate::error::Result;
+use crate::files::plain;
 use crate::rope::{RotaryPairs, RotaryScaling, RotarySpec};
 use crate::slots::{Names, Piece};
 use crate::spec::{
     Activation, Biases, BlockNorms, BlockSpec, DecoderSpec, Gating, HeadSpec, Mlp, NormKind, NormPlace, NormSpec,
     QkNorm, Tying,
 };
-use crate::weights::plain;
 
 /// Names of llama and of the many families that kept them.
 pub(super) const LLAMA_NAMES: Names = Names {

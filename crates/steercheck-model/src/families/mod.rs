@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::error::{ModelError, Result, nearest};
+use crate::files::plain;
 use crate::gguf::Gguf;
 use crate::slots::Names;
 use crate::spec::DecoderSpec;
-use crate::weights::plain;
 
 /// Everything that is known of a family.
 pub(crate) struct Family {

@@ -16,9 +16,8 @@ pub use pre_tokenizer::names as pre_tokenizer_names;
 pub(crate) use error::build_error;
 
 use crate::error::{ModelError, Result};
-use crate::files::{read_json, read_text};
+use crate::files::{plain, read_json, read_text};
 use crate::gguf::Gguf;
-use crate::weights::plain;
 
 /// Pre-tokenizers whose models llama.cpp gives a BOS where the file does not say.
 const BOS_BY_PRE: &[&str] = &["llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"];

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
-use super::file_name;
 use crate::error::{ModelError, Result};
+use crate::files::file_name;
 
 /// A read-only mapping of a whole file.
 pub(crate) struct Mapping {

@@ -7,7 +7,7 @@ mod safetensors;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
@@ -205,22 +205,4 @@ fn hash_of(maps: &[Arc<Mapping>]) -> String {
         hasher.update_rayon(map.bytes());
     }
     hasher.finalize().to_hex().to_string()
-}
-
-/// Characters of a file's text that a message quotes.
-const QUOTED: usize = 200;
-
-/// A text out of a file as messages quote it: in one line, and its beginning if it is long.
-pub(crate) fn plain(text: &str) -> String {
-    let one_line = text.chars().map(|c| if c.is_control() { '?' } else { c });
-    if text.chars().nth(QUOTED).is_none() {
-        one_line.collect()
-    } else {
-        one_line.take(QUOTED).chain("...".chars()).collect()
-    }
-}
-
-/// The file's name without its folder, for messages and records.
-pub(crate) fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(|| PathBuf::from(path).display().to_string(), |n| n.to_string_lossy().into_owned())
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use safetensors::{Dtype, SafeTensors};
 
-use super::{Mapping, StoredTensor, StoredType, plain};
+use super::{Mapping, StoredTensor, StoredType};
 use crate::error::{ModelError, Result};
-use crate::files::read_json;
+use crate::files::{plain, read_json};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";

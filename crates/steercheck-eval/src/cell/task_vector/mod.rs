@@ -41,6 +41,7 @@ pub struct TaskVectorCell {
     info: TaskInfo,
     protocol: Protocol,
     profile: Profile,
+    wrong_task: Option<String>,
     seed: u64,
     dev: Vec<Asked>,
     test: Vec<Asked>,
@@ -117,6 +118,7 @@ impl TaskVectorCell {
             task: self.info.clone(),
             protocol: self.protocol.clone(),
             profile: self.profile.clone(),
+            wrong_task: self.wrong_task.clone(),
             seed: self.seed,
             split_seed: SPLIT_SEED,
             chosen: Chosen { residual: chosen, dev_hits, dev_n: self.dev.len() },
@@ -206,7 +208,7 @@ impl TaskVectorCell {
         if placebos {
             let zero = names.iter().position(|n| *n == "zero").unwrap_or(0);
             for (i, arms) in readings.chunks(names.len()).enumerate() {
-                if arms[zero] != arms[0] {
+                if arms[zero] != arms[0] || later[i][zero].to_bits() != later[i][0].to_bits() {
                     return Err(EvalError::ZeroChanged { task: self.info.name.clone(), item: i });
                 }
             }

@@ -1,5 +1,6 @@
 //! Preparing a task-vector cell: which items stay, which are dev and test, what stands in every prompt, what it will cost.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use steercheck_model::{Model, ModelError};
@@ -15,7 +16,7 @@ use crate::task::{self, Task};
 
 /// The variant with a leading space is taken if it keeps at least this share of what the other keeps.
 const SPACE_SHARE: f64 = 0.7;
-/// The task whose vectors are the `wrong-task` placebo, and the one that stands in for that task itself.
+/// Tasks whose vectors may be the `wrong-task` placebo, see [`wrong_task`].
 const WRONG_TASKS: [&str; 2] = ["antonym", "country-capital"];
 
 /// Items after the single-token rule, their answers in the variant that was taken.
@@ -47,6 +48,17 @@ fn usable(subject: &Subject<'_>, task: &Task, rule: SingleToken) -> Result<Usabl
     let (with, without) = (variant(true)?, variant(false)?);
     let leading_space = with.len() as f64 >= SPACE_SHARE * without.len() as f64;
     Ok(Usable { pairs: if leading_space { with } else { without }, leading_space })
+}
+
+/// The task of [`WRONG_TASKS`] that shares the fewest pairs with this one, the first on ties: by the data and not by the name,
+/// so that antonyms from a file are not set against the built-in ones.
+fn wrong_task(task: &Task) -> Result<Task, EvalError> {
+    let pairs: BTreeSet<(&str, &str)> = task.items.iter().map(|i| (i.input.as_str(), i.answer.as_str())).collect();
+    let candidates = WRONG_TASKS.iter().map(|name| task::builtin(name)).collect::<Result<Vec<Task>, _>>()?;
+    let shared = |t: &Task| t.items.iter().filter(|i| pairs.contains(&(i.input.as_str(), i.answer.as_str()))).count();
+    let fewest = candidates.iter().map(shared).min().unwrap_or(0);
+    let chosen = candidates.into_iter().find(|t| shared(t) == fewest);
+    chosen.ok_or_else(|| ModelError::Plan("there is no other task for the wrong-task placebo".into()).into())
 }
 
 /// Demonstrations and dummies for one query, drawn from a pool.
@@ -111,8 +123,8 @@ impl TaskVectorCell {
         let order = sample::permutation(pairs.len(), &mut sample::stream(SPLIT_SEED, "split", 0));
         let (dev, later) = order.split_at(profile.dev);
         let (test, train) = later.split_at(profile.test);
-        let wrong_name = WRONG_TASKS.iter().find(|n| **n != task.name).copied().unwrap_or(WRONG_TASKS[0]);
-        let wrong = task::builtin(wrong_name)?;
+        let wrong = wrong_task(task)?;
+        let wrong_name = wrong.name.clone();
         let wrong = usable(subject, &Task { single_token: false, ..wrong }, protocol.single_token)?.pairs;
         let wrong_pool: Vec<usize> = (0..wrong.len()).collect();
         let asked = |index: usize, purpose: &str| -> Result<Asked, EvalError> {
@@ -158,6 +170,7 @@ impl TaskVectorCell {
             task: task.clone(),
             protocol: protocol.clone(),
             profile: profile.clone(),
+            wrong_task: (protocol.placebos == Placebos::All).then_some(wrong_name),
             seed,
             dev: all(dev, "dev")?,
             test: all(test, "test")?,
@@ -192,5 +205,20 @@ impl TaskVectorCell {
 
     pub(super) fn everything(&self) -> impl Iterator<Item = &Asked> {
         self.dev.iter().chain(&self.test).chain(&self.baseline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrong_task;
+    use crate::task::{Task, builtin};
+
+    #[test]
+    fn the_wrong_task_is_another_one_even_where_the_name_hides_it() {
+        let name = |task: &Task| wrong_task(task).unwrap().name;
+        assert_eq!(name(&builtin("present-past").unwrap()), "antonym");
+        assert_eq!(name(&builtin("antonym").unwrap()), "country-capital");
+        let disguised = Task { name: "opposites".into(), ..builtin("antonym").unwrap() };
+        assert_eq!(name(&disguised), "country-capital");
     }
 }
