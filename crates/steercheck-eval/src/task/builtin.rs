@@ -80,9 +80,11 @@ pub fn builtin(name: &str) -> Result<Task, TaskError> {
     let loaded = load_bytes(&file, entry.data.as_bytes(), options)?;
     let task = match entry.direction {
         AsWritten => loaded,
-        Reversed => loaded.reversed(Quirks::Drop),
+        Reversed => {
+            let written = super::exchange(entry.name, "-").unwrap_or_else(|| entry.name.to_owned());
+            Task { name: written, ..loaded }.reversed(Quirks::Drop)
+        }
     };
-    // The file of a reversed task bears the other direction's name; the table has the last word.
     Ok(Task { name: entry.name.to_owned(), title: entry.title.to_owned(), ..task })
 }
 

@@ -167,6 +167,8 @@ fn whitespace_around_texts_stays_or_goes_with_a_note() {
 
 #[test]
 fn a_reversed_task_has_one_answer_per_input_or_says_otherwise() {
+    let notes = builtin("french-english").unwrap().notes;
+    assert!(notes.contains(&"reversed from english-french".to_owned()), "{notes:?}");
     let task = load("english-french.tsv", "big\tgrand\ntall\tgrand\n", DROP);
     let back = task.reversed(Quirks::Drop);
     assert_eq!(back.name, "french-english");
