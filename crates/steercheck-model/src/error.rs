@@ -117,7 +117,7 @@ pub(crate) fn nearest(name: &str, known: &[&str]) -> String {
 }
 
 /// Bytes as people read them: `98.4 MB`.
-pub(crate) fn bytes_text(bytes: u64) -> String {
+pub fn bytes_text(bytes: u64) -> String {
     let b = bytes as f64;
     if b >= 1e9 { format!("{:.2} GB", b / 1e9) } else { format!("{:.1} MB", b / 1e6) }
 }

@@ -30,7 +30,7 @@ pub mod tokenizer;
 mod trace;
 mod weights;
 
-pub use error::{ModelError, Result};
+pub use error::{ModelError, Result, bytes_text};
 pub use gguf::{Gguf, GgufValue};
 pub use model::{Kernels, LoadOptions, Loaded, Model, ModelInfo, Precision, Watcher};
 pub use prefix::Prefix;

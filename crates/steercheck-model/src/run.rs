@@ -96,12 +96,9 @@ impl Pass<'_> {
         };
         let (mut residual, mut heads, mut attention, mut mlp) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut key_values = Vec::new();
-        let mut x = self.enter(None, 0)?;
-        if let Some(entered) = &mut x {
-            plan.apply(entered, Applied::Residual(0))?;
-            keep_rows(&mut residual, entered, keep_residual)?;
-        }
-        for b in 1..=depth {
+        let mut x: Option<Tensor> = None;
+        for b in 0..=depth {
+            // Before the first block there are no rows.
             if let Some(before) = x.take() {
                 let rows = before.dim(0)?;
                 let weights = &model.blocks[b - 1];
@@ -149,47 +146,20 @@ impl Pass<'_> {
         Ok(Outcome { residual, heads, attention, mlp, key_values, first_row: self.layout.first_row, top, receipts })
     }
 
-    /// Appends the rows that enter at residual b.
+    /// Appends the rows that enter at residual b, in the order of the segments.
     fn enter(&self, x: Option<Tensor>, b: usize) -> Result<Option<Tensor>> {
         let mut parts: Vec<Tensor> = x.into_iter().collect();
-        let mut tokens = Vec::new();
         for &i in &self.layout.entering[b] {
-            match &self.segments[i].entry {
-                Entry::Tokens(t) => tokens.extend_from_slice(t),
-                Entry::Residual { row, .. } => parts.push(row.clone()),
-            }
-        }
-        if !tokens.is_empty() {
-            // Tokens enter at 0 only, and before them there are no rows: their order is that of the segments.
-            let first_is_tokens = parts.is_empty();
-            let embedded = self.model.embed(&tokens)?;
-            if first_is_tokens {
-                parts.push(embedded);
-            } else {
-                return self.enter_mixed(&embedded);
-            }
+            parts.push(match &self.segments[i].entry {
+                Entry::Tokens(tokens) => self.model.embed(tokens)?,
+                Entry::Residual { row, .. } => row.clone(),
+            });
         }
         Ok(match parts.len() {
             0 => None,
             1 => parts.pop(),
             _ => Some(Tensor::cat(&parts, 0)?),
         })
-    }
-
-    /// Residual 0 where some segments enter as tokens and others as rows.
-    fn enter_mixed(&self, embedded: &Tensor) -> Result<Option<Tensor>> {
-        let mut at = 0;
-        let mut parts = Vec::new();
-        for &i in &self.layout.entering[0] {
-            match &self.segments[i].entry {
-                Entry::Tokens(t) => {
-                    parts.push(embedded.narrow(0, at, t.len())?);
-                    at += t.len();
-                }
-                Entry::Residual { row, .. } => parts.push(row.clone()),
-            }
-        }
-        Ok(Some(Tensor::cat(&parts, 0)?))
     }
 
     /// Head outputs `[rows, heads * head_dim]` of the rows that are active in block b.

@@ -170,17 +170,7 @@ impl Model {
                 segment.edits = edits;
             }
         }
-        let of =
-            |at: ReadAt| -> Vec<(usize, usize)> { (0..prompts.len()).flat_map(|i| rows(&forest, i, at)).collect() };
-        let keep = Keep {
-            residual: of(reads.residual),
-            heads: of(reads.heads),
-            attention: of(reads.attention),
-            mlp: of(reads.mlp),
-            key_values: false,
-            until: reads.until,
-        };
-        let out = run::run(self, &segments, &keep)?;
+        let out = run::run(self, &segments, &keep(&forest, reads))?;
         let mut receipts = out.receipts.into_iter();
         let mut at = [0usize; 4];
         let mut traces = Vec::with_capacity(prompts.len());

@@ -24,12 +24,6 @@ pub(crate) fn peak_memory() -> Option<u64> {
     None
 }
 
-/// `98.4 MB`.
-pub(crate) fn bytes_text(bytes: u64) -> String {
-    let b = bytes as f64;
-    if b >= 1e9 { format!("{:.2} GB", b / 1e9) } else { format!("{:.1} MB", b / 1e6) }
-}
-
 /// Reads `800M`, `12G`, `1.5GB` or plain bytes.
 pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     let lower = text.trim().to_ascii_lowercase();

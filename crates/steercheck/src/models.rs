@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use steercheck_hub::{CacheState, Catalogue, Kind, Options, Resolved, SourceSpec, resolve};
+use steercheck_model::bytes_text;
 
 use crate::arguments::{GetOptions, ListOptions};
 use crate::error::CliError;
-use crate::machine::bytes_text;
 use crate::progress::Downloads;
 use crate::tables::{self, Flush};
 

@@ -1,7 +1,7 @@
 //! Progress on standard error: a bar with a rate and an estimate where that is a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,35 +13,18 @@ pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Shows downloads.
-pub(crate) struct Download {
-    bar: ProgressBar,
-}
-
-impl Download {
-    pub(crate) fn new() -> Self {
-        Self { bar: ProgressBar::hidden() }
-    }
-}
-
-impl Default for Download {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// A download bar that is replaced at each step.
-pub(crate) struct Downloads(std::sync::Mutex<Download>);
+/// Shows downloads: a bar that is replaced at each step.
+pub(crate) struct Downloads(Mutex<ProgressBar>);
 
 impl Downloads {
     pub(crate) fn new() -> Self {
-        Self(std::sync::Mutex::default())
+        Self(Mutex::new(ProgressBar::hidden()))
     }
 }
 
 impl Progress for Downloads {
     fn start(&self, what: &str, total: Option<u64>) {
-        let Ok(mut download) = self.0.lock() else { return };
+        let Ok(mut current) = self.0.lock() else { return };
         if !std::io::stderr().is_terminal() {
             line(what);
             return;
@@ -53,18 +36,18 @@ impl Progress for Downloads {
         }
         bar.set_message(what.to_string());
         bar.enable_steady_tick(Duration::from_millis(200));
-        download.bar = bar;
+        *current = bar;
     }
 
     fn advance(&self, bytes: u64) {
-        if let Ok(download) = self.0.lock() {
-            download.bar.inc(bytes);
+        if let Ok(bar) = self.0.lock() {
+            bar.inc(bytes);
         }
     }
 
     fn finish(&self) {
-        if let Ok(download) = self.0.lock() {
-            download.bar.finish_and_clear();
+        if let Ok(bar) = self.0.lock() {
+            bar.finish_and_clear();
         }
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use steercheck_eval::Record;
 use steercheck_eval::conclusion::{self, accuracy, reported};
 use steercheck_eval::protocol::Reported;
-use steercheck_model::{Kernels, ModelInfo, Precision, Tokenizer};
+use steercheck_model::{Kernels, ModelInfo, Precision, Tokenizer, bytes_text};
 use steercheck_stats::Estimate;
 
 use crate::check::NotRun;
-use crate::machine::{bytes_text, peak_memory};
+use crate::machine::peak_memory;
 use crate::tables::{Flush, plain, wrapped};
 
 /// What is being examined.
