@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 
 use crate::error::Result;
-use crate::spec::DecoderSpec;
+use crate::spec::{BlockSpec, DecoderSpec};
 
 /// Keys or values `[kv_heads, positions, head_dim]` of one block.
 #[derive(Clone)]
@@ -67,21 +67,34 @@ fn by_row(spec: &DecoderSpec, z: &Tensor, rows: usize) -> Result<Tensor> {
     Ok(z.reshape((kv, per, rows, width))?.permute((2, 0, 1, 3))?.contiguous()?.reshape((rows, kv * per * width))?)
 }
 
-fn soft_cap(spec: &DecoderSpec, scores: Tensor) -> Result<Tensor> {
-    Ok(match spec.attention_soft_cap {
-        None => scores,
-        Some(cap) => ((scores / f64::from(cap))?.tanh()? * f64::from(cap))?,
-    })
+/// Soft-cap and biases on scores `[kv_heads, heads_per_kv * rows, keys]` of the keys at positions `from..from + keys`.
+fn adjust(spec: &DecoderSpec, mut scores: Tensor, from: usize) -> Result<Tensor> {
+    if let Some(cap) = spec.attention_soft_cap {
+        scores = ((scores / f64::from(cap))?.tanh()? * f64::from(cap))?;
+    }
+    if let Some(alibi) = &spec.alibi {
+        let (kv, stacked, keys) = scores.dims3()?;
+        let bias = alibi.biases(from..from + keys, scores.device())?;
+        let by_head = scores.reshape((spec.heads, stacked / spec.heads_per_kv(), keys))?;
+        scores = by_head.broadcast_add(&bias)?.reshape((kv, stacked, keys))?;
+    }
+    Ok(scores)
 }
 
-/// Consecutive rows of one sequence. `q` `[rows, heads, head_dim]`; `all` holds the positions before the rows and the rows
-/// themselves. Returns head outputs `[rows, heads * head_dim]`.
-pub(crate) fn sequence(spec: &DecoderSpec, q: &Tensor, all: &KeyValue, mask: Option<&Tensor>) -> Result<Tensor> {
+/// Consecutive rows of one sequence in one block. `q` `[rows, heads, head_dim]`; `all` holds the positions before the rows,
+/// from 0 on, and the rows themselves. Returns head outputs `[rows, heads * head_dim]`.
+pub(crate) fn sequence(
+    spec: &DecoderSpec,
+    block: &BlockSpec,
+    q: &Tensor,
+    all: &KeyValue,
+    mask: Option<&Tensor>,
+) -> Result<Tensor> {
     let rows = q.dim(0)?;
     let total = all.len()?;
     let (kv, per) = (spec.kv_heads, spec.heads_per_kv());
-    let q = (by_kv_head(spec, q)? * f64::from(spec.attention_scale))?;
-    let mut scores = soft_cap(spec, q.matmul(&all.keys.transpose(1, 2)?)?)?;
+    let q = (by_kv_head(spec, q)? * f64::from(block.attention_scale))?;
+    let mut scores = adjust(spec, q.matmul(&all.keys.transpose(1, 2)?)?, 0)?;
     if let Some(mask) = mask {
         scores = scores.reshape((kv * per, rows, total))?.broadcast_add(mask)?.reshape((kv, per * rows, total))?;
     }
@@ -90,14 +103,14 @@ pub(crate) fn sequence(spec: &DecoderSpec, q: &Tensor, all: &KeyValue, mask: Opt
 }
 
 /// Rows that stand each for itself at the position after the same context: one token each, of many edited runs. `q`
-/// `[rows, heads, head_dim]`, `own` `[rows, kv_heads, head_dim]` each. The context's pieces are read in place. Returns
-/// `[rows, heads * head_dim]`.
+/// `[rows, heads, head_dim]`, `own` (keys and values) `[rows, kv_heads, head_dim]` each. The context's pieces, the first
+/// at position `from`, are read in place. Returns `[rows, heads * head_dim]`.
 pub(crate) fn siblings(
     spec: &DecoderSpec,
+    block: &BlockSpec,
     q: &Tensor,
-    context: &[KeyValue],
-    own_keys: &Tensor,
-    own_values: &Tensor,
+    (context, from): (&[KeyValue], usize),
+    own: [&Tensor; 2],
 ) -> Result<Tensor> {
     let rows = q.dim(0)?;
     let (kv, per, width) = (spec.kv_heads, spec.heads_per_kv(), spec.head_dim);
@@ -105,15 +118,15 @@ pub(crate) fn siblings(
         let own = own.transpose(0, 1)?.contiguous()?.reshape((kv, 1, rows, width))?;
         Ok(own.broadcast_as((kv, per, rows, width))?.contiguous()?.reshape((kv, per * rows, width))?)
     };
-    let values = spread(own_values)?;
+    let values = spread(own[1])?;
     if context.is_empty() {
         return by_row(spec, &values, rows);
     }
-    let q = (by_kv_head(spec, q)? * f64::from(spec.attention_scale))?;
+    let q = (by_kv_head(spec, q)? * f64::from(block.attention_scale))?;
     let mut scores =
         context.iter().map(|c| Ok(q.matmul(&c.keys.transpose(1, 2)?)?)).collect::<Result<Vec<Tensor>>>()?;
-    scores.push((&q * spread(own_keys)?)?.sum_keepdim(2)?);
-    let scores = soft_cap(spec, Tensor::cat(&scores, 2)?)?;
+    scores.push((&q * spread(own[0])?)?.sum_keepdim(2)?);
+    let scores = adjust(spec, Tensor::cat(&scores, 2)?, from)?;
     let weights = candle_nn::ops::softmax_last_dim(&scores)?;
     let seen = scores.dim(2)? - 1;
     let mut z = weights.narrow(2, seen, 1)?.broadcast_mul(&values)?;

@@ -4,9 +4,10 @@ use candle_core::Tensor;
 
 use crate::error::Result;
 use crate::linear::Linear;
+use crate::mlp::MlpWeights;
 use crate::norm::Norm;
 use crate::rope;
-use crate::spec::{Activation, DecoderSpec, QkNorm};
+use crate::spec::{Arrangement, DecoderSpec, NormPlace, QkNorm};
 
 /// Rows that go through the row-wise parts together, which bounds the memory of a tile's inner layer. Tiles run one after
 /// another: candle's products and elementwise operations each use all threads, and get in each other's way when nested.
@@ -14,6 +15,7 @@ pub(crate) const TILE_ROWS: usize = 1024;
 
 /// The weights of a block.
 pub(crate) struct BlockWeights {
+    /// Of attention's input, or of the sum after it ([`NormPlace::AfterSum`]).
     pub(crate) attention_norm: Option<Norm>,
     pub(crate) query: Linear,
     pub(crate) key: Linear,
@@ -22,10 +24,9 @@ pub(crate) struct BlockWeights {
     pub(crate) key_norm: Option<Norm>,
     pub(crate) output: Linear,
     pub(crate) attention_post_norm: Option<Norm>,
+    /// As `attention_norm`; `None` where attention's serves both.
     pub(crate) mlp_norm: Option<Norm>,
-    pub(crate) gate: Option<Linear>,
-    pub(crate) up: Linear,
-    pub(crate) down: Linear,
+    pub(crate) mlp: MlpWeights,
     pub(crate) mlp_post_norm: Option<Norm>,
 }
 
@@ -71,16 +72,16 @@ impl BlockWeights {
     ) -> Result<[Tensor; 3]> {
         by_tile(x, |x, start| {
             let rows = x.dim(0)?;
-            let h = normed(self.attention_norm.as_ref(), x)?;
+            let h = sublayer_input(spec, self.attention_norm.as_ref(), x)?;
             let whole = matches!(spec.qk_norm, QkNorm::Whole(_));
             let split = |y: Tensor, norm: Option<&Norm>, heads: usize| -> Result<Tensor> {
-                let y = if whole { normed(norm, &y)? } else { y };
-                let y = y.reshape((rows, heads, spec.head_dim))?;
-                if whole { Ok(y) } else { normed(norm, &y) }
+                let shape = (rows, heads, spec.head_dim);
+                let y = if whole { normed(norm, &y)?.reshape(shape)? } else { normed(norm, &y.reshape(shape)?)? };
+                clip(spec, y)
             };
             let mut q = split(self.query.forward(&h)?, self.query_norm.as_ref(), spec.heads)?;
             let mut k = split(self.key.forward(&h)?, self.key_norm.as_ref(), spec.kv_heads)?;
-            let v = self.value.forward(&h)?.reshape((rows, spec.kv_heads, spec.head_dim))?;
+            let v = split(self.value.forward(&h)?, None, spec.kv_heads)?;
             if let Some((rotary, (cos, sin))) = rotary {
                 let (cos, sin) = (cos.narrow(0, start, rows)?, sin.narrow(0, start, rows)?);
                 q = rope::rotate(rotary, &q, &cos, &sin)?;
@@ -98,26 +99,50 @@ impl BlockWeights {
 
     /// What the MLP adds: residual rows `[rows, D]` to `[rows, D]`.
     pub(crate) fn mlp_output(&self, spec: &DecoderSpec, x: &Tensor) -> Result<Tensor> {
+        let norm = match spec.arrangement {
+            Arrangement::ParallelSharedNorm => self.attention_norm.as_ref(),
+            _ => self.mlp_norm.as_ref(),
+        };
         let [out] = by_tile(x, |x, _| {
-            let h = normed(self.mlp_norm.as_ref(), x)?;
-            let up = self.up.forward(&h)?;
-            let inner = match &self.gate {
-                None => activate(spec.mlp.activation, &up)?,
-                Some(gate) => (activate(spec.mlp.activation, &gate.forward(&h)?)? * up)?,
-            };
-            Ok([normed(self.mlp_post_norm.as_ref(), &self.down.forward(&inner)?)?])
+            let h = sublayer_input(spec, norm, x)?;
+            Ok([normed(self.mlp_post_norm.as_ref(), &self.mlp.forward(spec.mlp.activation, &h)?)?])
         })?;
         Ok(out)
     }
+
+    /// The residual stream between attention and MLP: rows before the block and what attention adds, `[rows, D]` each.
+    pub(crate) fn after_attention(&self, spec: &DecoderSpec, before: &Tensor, added: &Tensor) -> Result<Tensor> {
+        join(spec, self.attention_norm.as_ref(), before, added)
+    }
+
+    /// The residual stream after the block: rows between attention and MLP and what the MLP adds, `[rows, D]` each.
+    pub(crate) fn after_mlp(&self, spec: &DecoderSpec, middle: &Tensor, added: &Tensor) -> Result<Tensor> {
+        join(spec, self.mlp_norm.as_ref(), middle, added)
+    }
 }
 
-fn activate(activation: Activation, x: &Tensor) -> Result<Tensor> {
-    Ok(match activation {
-        Activation::Silu => x.silu()?,
-        Activation::GeluTanh => x.gelu()?,
-        Activation::GeluErf => x.gelu_erf()?,
-        Activation::Relu => x.relu()?,
+fn sublayer_input(spec: &DecoderSpec, norm: Option<&Norm>, x: &Tensor) -> Result<Tensor> {
+    normed(norm.filter(|_| spec.norms.place.before()), x)
+}
+
+/// Adds a sublayer's output to the residual stream.
+fn join(spec: &DecoderSpec, norm: Option<&Norm>, x: &Tensor, added: &Tensor) -> Result<Tensor> {
+    let added = match spec.residual_multiplier {
+        m if (m - 1.0).abs() > 0.0 => (added * f64::from(m))?,
+        _ => added.clone(),
+    };
+    Ok(match spec.norms.place {
+        NormPlace::AfterSum => normed(norm, &(x + added)?)?,
+        NormPlace::Stream => (normed(norm, x)? + added)?,
+        _ => (x + added)?,
     })
+}
+
+fn clip(spec: &DecoderSpec, x: Tensor) -> Result<Tensor> {
+    match spec.qkv_clip {
+        None => Ok(x),
+        Some(most) => Ok(x.clamp(-most, most)?),
+    }
 }
 
 #[cfg(test)]

@@ -94,10 +94,10 @@ impl<'a> Config<'a> {
         }
     }
 
-    /// A bound such as a soft-cap: a number above zero where it is set.
-    pub(crate) fn cap(&self, key: &str) -> Result<Option<f32>> {
+    /// A bound such as a soft-cap: a number above zero where it is set, none where it is null, else the default.
+    pub(crate) fn cap(&self, key: &str, default: Option<f32>) -> Result<Option<f32>> {
         match self.float(key)? {
-            None => Ok(None),
+            None => Ok(default.filter(|_| !self.states(key))),
             Some(f) if f as f32 > 0.0 && (f as f32).is_finite() => Ok(Some(f as f32)),
             Some(f) => Err(self.problem(key, format!("is {f}; it must be above 0, or null for none"))),
         }

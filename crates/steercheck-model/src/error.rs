@@ -43,6 +43,16 @@ pub enum ModelError {
         /// The nearest known names.
         hint: String,
     },
+    /// The architecture is of another kind.
+    #[error(
+        "'{name}' is not a decoder transformer with attention heads; it is {kind}, which has no residual stream and heads to read and edit as steercheck does: choose a decoder such as llama, qwen2 or gpt_neox"
+    )]
+    NotADecoder {
+        /// `model_type` of config.json, or `general.architecture` of a GGUF file.
+        name: String,
+        /// What it is instead.
+        kind: &'static str,
+    },
     /// A configuration key is missing, has the wrong type or a value that is not implemented.
     #[error("{source_name}: key '{key}' {problem}")]
     Config {

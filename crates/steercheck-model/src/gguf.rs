@@ -324,6 +324,16 @@ impl Gguf {
         }
     }
 
+    /// A list of booleans, `None` where the key is absent or not a list.
+    pub fn bools(&self, key: &str) -> Result<Option<Vec<bool>>> {
+        match self.metadata.get(key) {
+            Some(GgufValue::Array(items)) if matches!(items.first(), Some(GgufValue::Bool(_))) => {
+                self.list(key, "booleans", |v| if let GgufValue::Bool(b) = v { Some(*b) } else { None })
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// A list of texts, `None` where the key is absent.
     pub fn texts(&self, key: &str) -> Result<Option<Vec<String>>> {
         self.list(key, "texts", |v| if let GgufValue::Text(t) = v { Some(t.clone()) } else { None })

@@ -5,10 +5,13 @@
 //!
 //! Blocks are numbered 1 to L. *Residual b* is the residual stream after block b, residual 0 the embedding output.
 
+mod alibi;
 mod attention;
 mod block;
 mod config;
+mod contributions;
 mod edits;
+mod embedding;
 mod error;
 mod families;
 mod files;
@@ -16,6 +19,8 @@ mod forest;
 mod gguf;
 mod layout;
 mod linear;
+mod loader;
+mod mlp;
 mod model;
 mod norm;
 mod prefix;
@@ -30,6 +35,7 @@ pub mod tokenizer;
 mod trace;
 mod weights;
 
+pub use contributions::AttentionParts;
 pub use error::{ModelError, Result, bytes_text};
 pub use gguf::{Gguf, GgufValue};
 pub use model::{Kernels, LoadOptions, Loaded, Model, ModelInfo, Precision, Watcher};
@@ -39,8 +45,8 @@ pub use replay::{Replayed, Row};
 pub use rope::{RotaryPairs, RotaryScaling, RotarySpec};
 pub use site::{Block, Edit, Head, Operation, Positions, Receipt, Site};
 pub use spec::{
-    Activation, Biases, BlockNorms, BlockSpec, DecoderSpec, Gating, HeadSpec, Mlp, NormKind, NormPlace, NormSpec,
-    QkNorm, Tying,
+    Activation, Affine, Alibi, AlibiRounding, Arrangement, Biases, BlockNorms, BlockSpec, DecoderSpec, EmbeddingSpec,
+    ExpertWeights, Experts, Gating, HeadSpec, LearnedPositions, Mlp, NormKind, NormPlace, NormSpec, QkNorm, Tying,
 };
 pub use tokenizer::Tokenizer;
 pub use trace::{EditedPrompt, ReadAt, Reads, Trace};

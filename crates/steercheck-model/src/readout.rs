@@ -26,6 +26,8 @@ pub enum HeadKind {
     Full,
     /// The unembedding matrix alone.
     Weight,
+    /// The unembedding matrix and its bias, where there is one.
+    WeightAndBias,
 }
 
 /// One token's standing in one row of logits.
@@ -84,22 +86,37 @@ impl Reading {
 }
 
 impl Model {
-    /// Residual rows `[rows, D]` through the final norm.
+    /// Residual rows `[rows, D]` through the final norm, if the model has one.
     pub fn final_norm(&self, residual: &Tensor) -> Result<Tensor> {
-        self.final_norm.forward(residual)
+        match &self.final_norm {
+            None => Ok(residual.clone()),
+            Some(norm) => norm.forward(residual),
+        }
+    }
+
+    /// What the head reads: residual rows `[rows, D]` through the final norm, if that is asked and there is one, and the
+    /// projection to the embedding's width, if there is one.
+    pub fn head_input(&self, residual: &Tensor, norm: FinalNorm) -> Result<Tensor> {
+        let h = match norm {
+            FinalNorm::Apply => self.final_norm(residual)?,
+            FinalNorm::Skip => residual.clone(),
+        };
+        match &self.project_out {
+            None => Ok(h),
+            Some(project) => project.forward(&h),
+        }
     }
 
     /// Logits `[rows, vocab]` of residual rows `[rows, D]`. Keeps them all: for many rows see [`Model::read`].
     pub fn logits(&self, residual: &Tensor, norm: FinalNorm, head: HeadKind) -> Result<Tensor> {
-        let h = match norm {
-            FinalNorm::Apply => self.final_norm.forward(residual)?,
-            FinalNorm::Skip => residual.clone(),
-        };
-        if head == HeadKind::Weight {
-            return self.head().product(&h);
+        let h = self.head_input(residual, norm)?;
+        match head {
+            HeadKind::Weight => return self.head.product(&h),
+            HeadKind::WeightAndBias => return self.head.forward(&h),
+            HeadKind::Full => {}
         }
         let spec = &self.spec.head;
-        let mut logits = self.head().forward(&h)?;
+        let mut logits = self.head.forward(&h)?;
         if (spec.logit_multiplier - 1.0).abs() > 0.0 {
             logits = (logits * f64::from(spec.logit_multiplier))?;
         }

@@ -75,12 +75,33 @@ pub enum RotaryScaling {
     },
     /// A divisor for each frequency, as GGUF files carry it.
     Factors(Vec<f32>),
+    /// `LongRoPE` (Ding et al. 2024): a divisor for each frequency, of one set for prompts within the trained length and of
+    /// another for longer ones.
+    LongRope {
+        /// Divisors up to `trained` positions.
+        short: Vec<f32>,
+        /// Divisors beyond.
+        long: Vec<f32>,
+        /// Positions that the model was trained on.
+        trained: usize,
+        /// Multiplies cosines and sines.
+        attention_factor: f64,
+    },
 }
 
 impl RotaryScaling {
     /// Whether frequencies change with the total length.
     pub fn depends_on_length(&self) -> bool {
-        matches!(self, Self::Dynamic { .. })
+        matches!(self, Self::Dynamic { .. } | Self::LongRope { .. })
+    }
+
+    /// Lists that must hold one divisor for each frequency, under the names they have in files.
+    pub(crate) fn divisors(&self) -> Vec<(&'static str, &[f32])> {
+        match self {
+            Self::Factors(by) => vec![("rope_freqs.weight", by)],
+            Self::LongRope { short, long, .. } => vec![("short_factor", short), ("long_factor", long)],
+            _ => Vec::new(),
+        }
     }
 
     /// Default attention factor of `YaRN`: 0.1·ln(factor)·mscale + 1, as a ratio where `mscale_all_dim` is given too.
@@ -140,6 +161,10 @@ impl RotarySpec {
                 (mixed.collect(), *attention_factor)
             }
             RotaryScaling::Factors(by) => (plain(self.theta).zip(by).map(|(f, by)| f / f64::from(*by)).collect(), 1.0),
+            RotaryScaling::LongRope { short, long, trained, attention_factor } => {
+                let by = if length > *trained { long } else { short };
+                (plain(self.theta).zip(by).map(|(f, by)| f / f64::from(*by)).collect(), *attention_factor)
+            }
         };
         (freqs.into_iter().map(|f| f as f32).collect(), factor as f32)
     }

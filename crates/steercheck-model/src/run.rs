@@ -15,6 +15,7 @@ use crate::layout::{Context, Entry, Group, Keep, Layout, Segment, select};
 use crate::model::Model;
 use crate::rope;
 use crate::site::Receipt;
+use crate::spec::Arrangement;
 
 /// What a run leaves. Lists have one entry per residual (0..=L) or per block; their rows follow the lists of [`Keep`].
 pub(crate) struct Outcome {
@@ -40,7 +41,7 @@ pub(crate) fn bytes(model: &Model, segments: &[Segment<'_>], keep: &Keep) -> u64
     // The busiest moment of a block: residual stream before and after, an output in tiles and joined; q, k, v in tiles and
     // joined, k and v once more by head, head outputs by group, joined and in order; cosines and sines.
     let live = rows * (5 * s.hidden_size + 4 * q + 6 * kv + s.rotary.len() * s.head_dim);
-    let tile = rows.min(TILE_ROWS) * 4 * s.intermediate_size;
+    let tile = rows.min(TILE_ROWS) * 4 * s.widest_inner();
     // Scores exist for as many segments at once as there are threads.
     let longest = segments.iter().map(|s| s.entry.rows() * s.length * 2).max().unwrap_or(0);
     let scores = longest * s.heads * rayon::current_num_threads();
@@ -116,12 +117,13 @@ impl Pass<'_> {
                 drop(z);
                 plan.apply(&mut added, Applied::Attention(b))?;
                 keep_rows(&mut attention, &added, keep_attention)?;
-                let middle = add(&before, &added, spec.residual_multiplier)?;
+                let middle = weights.after_attention(spec, &before, &added)?;
+                let parallel = spec.arrangement != Arrangement::Sequential;
+                let mut added = weights.mlp_output(spec, if parallel { &before } else { &middle })?;
                 drop(before);
-                let mut added = weights.mlp_output(spec, &middle)?;
                 plan.apply(&mut added, Applied::Mlp(b))?;
                 keep_rows(&mut mlp, &added, keep_mlp)?;
-                x = Some(add(&middle, &added, spec.residual_multiplier)?);
+                x = Some(weights.after_mlp(spec, &middle, &added)?);
                 if let Some(watcher) = &model.watcher {
                     watcher(rows as u64);
                 }
@@ -151,7 +153,7 @@ impl Pass<'_> {
         let mut parts: Vec<Tensor> = x.into_iter().collect();
         for &i in &self.layout.entering[b] {
             parts.push(match &self.segments[i].entry {
-                Entry::Tokens(tokens) => self.model.embed(tokens)?,
+                Entry::Tokens(tokens) => self.model.embed(tokens, self.segments[i].start)?,
                 Entry::Residual { row, .. } => row.clone(),
             });
         }
@@ -172,7 +174,9 @@ impl Pass<'_> {
         masks: &mut BTreeMap<(usize, usize, Option<usize>), Option<Tensor>>,
         key_values: &mut Vec<KeyValue>,
     ) -> Result<Tensor> {
-        let (spec, window) = (&self.model.spec, self.model.spec.blocks[b - 1].window);
+        let spec = &self.model.spec;
+        let block = &spec.blocks[b - 1];
+        let window = block.window;
         let all = KeyValue { keys: k.transpose(0, 1)?.contiguous()?, values: v.transpose(0, 1)?.contiguous()? };
         let active = self.layout.active[b - 1];
         let is_active = |i: &usize| self.layout.first_row[*i] < active;
@@ -197,7 +201,7 @@ impl Pass<'_> {
                     pieces.push(all.narrow(first, rows)?);
                     let Some(seen) = KeyValue::join(&pieces)? else { return Ok(None) };
                     let mask = masks.get(&(s.start, rows, window)).and_then(Option::as_ref);
-                    let z = attention::sequence(spec, &q.narrow(0, first, rows)?, &seen, mask)?;
+                    let z = attention::sequence(spec, block, &q.narrow(0, first, rows)?, &seen, mask)?;
                     Ok(Some(((first..first + rows).collect(), z)))
                 }
                 Group::Sequence(_) => Ok(None),
@@ -210,13 +214,8 @@ impl Pass<'_> {
                     let position = prefix.len() - 1;
                     let from = window.map_or(0, |w| (position + 1).saturating_sub(w));
                     let context = prefix.pieces(b, from, position)?;
-                    let z = attention::siblings(
-                        spec,
-                        &select(q, &rows)?,
-                        &context,
-                        &select(k, &rows)?,
-                        &select(v, &rows)?,
-                    )?;
+                    let own = [&select(k, &rows)?, &select(v, &rows)?];
+                    let z = attention::siblings(spec, block, &select(q, &rows)?, (&context, from), own)?;
                     Ok(Some((rows, z)))
                 }
             }
@@ -253,23 +252,7 @@ impl Pass<'_> {
     }
 }
 
-fn add(x: &Tensor, added: &Tensor, multiplier: f32) -> Result<Tensor> {
-    if (multiplier - 1.0).abs() > 0.0 {
-        return Ok((x + (added * f64::from(multiplier))?)?);
-    }
-    Ok((x + added)?)
-}
-
 impl Model {
-    /// Residual 0 of tokens, `[tokens, D]`.
-    pub(crate) fn embed(&self, tokens: &[u32]) -> Result<Tensor> {
-        let x = self.embedding.rows(tokens, &self.device)?;
-        if (self.spec.embedding_multiplier - 1.0).abs() > 0.0 {
-            return Ok((x * f64::from(self.spec.embedding_multiplier))?);
-        }
-        Ok(x)
-    }
-
     /// Refuses tokens that do not exist, empty prompts, and prompts beyond the context that the model was made for (unless
     /// its positions stretch with the length).
     pub(crate) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
@@ -277,7 +260,7 @@ impl Model {
             return Err(ModelError::Plan("a prompt is empty".into()));
         }
         let most = self.spec.max_positions;
-        if tokens.len() > most && !self.spec.depends_on_length() {
+        if tokens.len() > most && !self.spec.stretches() {
             let n = tokens.len();
             return Err(ModelError::Plan(format!("a prompt has {n} tokens; the model's context has {most}")));
         }

@@ -58,7 +58,7 @@ impl Site {
         }
     }
 
-    fn check(self, spec: &DecoderSpec) -> Result<()> {
+    pub(crate) fn check(self, spec: &DecoderSpec) -> Result<()> {
         let depth = spec.depth();
         let in_range = match self {
             Self::Residual(b) => b <= depth,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use common::{FIXTURES, difference, golden, open, prompts};
 use steercheck_model::{
-    Block, Edit, EditedPrompt, Head, LoadOptions, Model, ModelError, Operation, Positions, Reads, Row, Site,
+    Block, Edit, EditedPrompt, Head, LoadOptions, Model, ModelError, NormPlace, Operation, Positions, Reads, Row, Site,
 };
 use steercheck_testkit::shared;
 
@@ -87,9 +87,16 @@ fn attention_and_mlp_outputs_rebuild_the_residual_stream() {
         for trace in model.trace(prompts, &Reads::ALL).unwrap() {
             let (r, a, m) = (trace.residual.unwrap(), trace.attention.unwrap(), trace.mlp.unwrap());
             for b in 1..=model.spec.depth() {
-                let sum = ((r.get(b - 1).unwrap() + a.get(b - 1).unwrap()).unwrap() + m.get(b - 1).unwrap()).unwrap();
-                let d = difference(&sum, &r.get(b).unwrap());
+                let (before, attention, mlp) = (r.get(b - 1).unwrap(), a.get(b - 1).unwrap(), m.get(b - 1).unwrap());
+                let rebuilt = model.rebuild_residual(Block(b), &before, &attention, &mlp).unwrap();
+                let d = difference(&rebuilt, &r.get(b).unwrap());
                 assert!(d <= TOLERANCE, "{name} block {b}: {d}");
+                // And by hand, where nothing but a multiplier stands between.
+                if !matches!(model.spec.norms.place, NormPlace::AfterSum | NormPlace::Stream) {
+                    let added = ((attention + mlp).unwrap() * f64::from(model.spec.residual_multiplier)).unwrap();
+                    let d = difference(&(before + added).unwrap(), &r.get(b).unwrap());
+                    assert!(d <= TOLERANCE, "{name} block {b} by hand: {d}");
+                }
             }
         }
     });
@@ -242,7 +249,7 @@ fn a_plan_that_cannot_act_is_refused_before_anything_runs() {
             assert!(model.trace_edited(&[prompt], &Reads::LAST_RESIDUALS).is_err());
         }
         let long = model.prefill(&[vec![5; model.spec.max_positions + 1]]);
-        assert_eq!(long.is_ok(), model.spec.depends_on_length(), "{name}: a prompt beyond the context");
+        assert_eq!(long.is_ok(), model.spec.stretches(), "{name}: a prompt beyond the context");
         assert!(model.prefill(&[vec![]]).is_err());
         assert!(model.prefill(&[vec![model.spec.vocab_size as u32]]).is_err());
         assert!(model.replay(&[Row::baseline(&prefixes[0], depth + 1)]).is_err());

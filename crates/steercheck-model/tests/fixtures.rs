@@ -31,7 +31,7 @@ fn compare(shared: &std::path::Path, name: &str, config: &str, options: &LoadOpt
             note("residual", &residual.get(b).unwrap(), &of(&format!("hidden.{b}")));
             let last = residual.get(b).unwrap().narrow(0, ids[i].len() - 1, 1).unwrap();
             for (norm, key) in [(FinalNorm::Skip, "lens_raw"), (FinalNorm::Apply, "lens_norm")] {
-                let lens = model.logits(&last, norm, HeadKind::Weight).unwrap();
+                let lens = model.logits(&last, norm, HeadKind::WeightAndBias).unwrap();
                 note("lens", &lens.get(0).unwrap(), &of(&format!("{key}.{b}")));
             }
         }
@@ -40,7 +40,7 @@ fn compare(shared: &std::path::Path, name: &str, config: &str, options: &LoadOpt
             note("heads", &heads.get(b).unwrap().flatten_from(1).unwrap(), &of(&format!("attn_proj_in.{b}")));
         }
         let top = residual.get(depth).unwrap();
-        note("final", &model.final_norm(&top).unwrap(), &of("final_hidden"));
+        note("final", &model.head_input(&top, FinalNorm::Apply).unwrap(), &of("final_hidden"));
         note("logits", &model.logits(&top, FinalNorm::Apply, HeadKind::Full).unwrap(), &of("logits"));
     }
     worst
@@ -52,6 +52,10 @@ fn every_fixture_agrees_with_its_golden_tensors_from_both_configurations_and_in_
     let mut failures = Vec::new();
     for name in FIXTURES {
         for config in ["config.json", "config_v5.json"] {
+            // transformers has no class for InternLM 2, and so no second form of its configuration.
+            if *name == "internlm2" && config == "config_v5.json" {
+                continue;
+            }
             for precision in [Precision::F32, Precision::Stored] {
                 let options = LoadOptions { precision, ..LoadOptions::default() };
                 let worst = compare(&shared, name, config, &options);

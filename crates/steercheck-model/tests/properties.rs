@@ -87,13 +87,15 @@ fn case() -> impl Strategy<Value = Case> {
                 }
                 "gemma3_text" => {
                     config["query_pre_attn_scalar"] = json!(sizes.head_dim + 1);
+                    // This class takes no null.
+                    config["sliding_window"] = json!(window.unwrap_or(3));
                     config["layer_types"] = json!(list("sliding_attention", "full_attention"));
                     if caps {
-                        config["attn_logit_softcapping"] = json!(3.0);
                         config["final_logit_softcapping"] = json!(5.0);
                     }
                 }
-                _ => config["layer_types"] = json!(list("full_attention", "sliding_attention")),
+                _ if window.is_some() => config["layer_types"] = json!(list("full_attention", "sliding_attention")),
+                _ => {}
             }
             Case { config, seed, lengths }
         },

@@ -1,20 +1,19 @@
 //! Gemma 3 (text): norms around attention and MLP, per-head norms of q and k, five windowed blocks with their own rotary
 //! base for each global one, embeddings times √D. Gemma Team 2025.
 
-use super::{Family, gguf_common, hf_common};
+use super::{Family, gemma, gguf_common, hf_common, hf_rope, names};
 use crate::config::Config;
 use crate::error::Result;
 use crate::gguf::Gguf;
 use crate::rope::{RotaryPairs, RotaryScaling, RotarySpec};
-use crate::slots::{Names, Piece};
-use crate::spec::{Activation, DecoderSpec, NormPlace, NormSpec, QkNorm, Tying};
+use crate::spec::{Activation, DecoderSpec, NormPlace, QkNorm, Tying};
 
 pub(super) const FAMILY: Family = Family {
     model_types: &["gemma3_text"],
     architectures: &["gemma3"],
     from_config,
-    from_gguf,
-    names: Names { piece, ..hf_common::LLAMA_NAMES },
+    from_gguf: Some(from_gguf),
+    names: names::GEMMA,
 };
 
 /// Index of the rotary kind that windowed blocks use; 0 is that of the global ones.
@@ -22,19 +21,14 @@ const LOCAL: usize = 1;
 /// Local rotary base and layer pattern, which GGUF files leave out.
 const LOCAL_THETA: f64 = 10_000.0;
 const PATTERN: usize = 6;
-
-fn piece(piece: Piece) -> &'static str {
-    match piece {
-        Piece::MlpNorm => "pre_feedforward_layernorm",
-        other => (hf_common::LLAMA_NAMES.piece)(other),
-    }
-}
+/// Rotary positions of the global blocks.
+const GLOBAL: hf_rope::Rope =
+    hf_rope::Rope { theta: 1_000_000.0, settings: hf_rope::Settings::ByKind, ..hf_rope::PLAIN };
 
 fn shape(mut spec: DecoderSpec, weight_offset: f32) -> DecoderSpec {
-    spec.norms.spec = NormSpec { weight_offset, ..spec.norms.spec };
+    gemma::shape(&mut spec, weight_offset);
     spec.norms.place = NormPlace::Around;
     spec.qk_norm = QkNorm::PerHead(spec.norms.spec);
-    spec.embedding_multiplier = (spec.hidden_size as f64).sqrt() as f32;
     for block in &mut spec.blocks {
         block.rotary = Some(if block.window.is_some() { LOCAL } else { 0 });
     }
@@ -42,23 +36,32 @@ fn shape(mut spec: DecoderSpec, weight_offset: f32) -> DecoderSpec {
 }
 
 fn from_config(config: Config<'_>) -> Result<DecoderSpec> {
+    // This class alone passes over the older name of the key.
+    if let Some(c) = config.object("rope_scaling")?.filter(|c| c.get("type").is_some() && c.get("rope_type").is_none())
+    {
+        return Err(c.problem("type", "is set without rope_type, which transformers ignores here; name it rope_type"));
+    }
     let defaults = hf_common::Defaults {
         family: "gemma3",
-        eps: 1e-6,
-        theta: 1_000_000.0,
+        rope: GLOBAL,
         max_positions: 131_072,
         tying: Tying::Tied,
         activation_key: "hidden_activation",
         activation: "gelu_pytorch_tanh",
-        head_dim: Some(256),
+        head_dim: hf_common::HeadDim::KeyOr(256),
+        kv_heads: Some(4),
+        ..hf_common::LLAMA_DEFAULTS
     };
     let mut spec = hf_common::llama_shaped(config, &defaults)?;
-    config.only("use_bidirectional_attention", &false.into())?;
     let bias = config.bool("attention_bias", false)?;
     (spec.biases.qkv, spec.biases.output) = (bias, bias);
-    spec.attention_scale = config.positive("query_pre_attn_scalar", 256.0)?.powf(-0.5) as f32;
-    spec.attention_soft_cap = config.cap("attn_logit_softcapping")?;
-    spec.head.soft_cap = config.cap("final_logit_softcapping")?;
+    let scalar = config.positive("query_pre_attn_scalar", 256.0)?;
+    hf_common::scale_scores(&mut spec, scalar.powf(-0.5) as f32);
+    // transformers never hands this one to its attention; no published model sets it.
+    if config.get("attn_logit_softcapping").is_some() {
+        return Err(config.problem("attn_logit_softcapping", "is set; for this family only null is implemented"));
+    }
+    spec.head.soft_cap = config.cap("final_logit_softcapping", None)?;
     let pattern = match config.int("sliding_window_pattern")? {
         Some(p) => p,
         None => config.int("_sliding_window_pattern")?.unwrap_or(PATTERN),
@@ -85,7 +88,8 @@ fn local_rotary(config: Config<'_>, spec: &mut DecoderSpec) -> Result<RotarySpec
     };
     let read = |key: &'static str, theta: f64| -> Result<Option<RotarySpec>> {
         let Some(c) = new.object(key)? else { return Ok(None) };
-        Ok(Some(plain(c.positive("rope_theta", theta)?, hf_common::scaling(c, spec.max_positions)?)))
+        let scaling = hf_rope::scaling(config, c, &GLOBAL, spec.max_positions)?;
+        Ok(Some(plain(c.positive("rope_theta", theta)?, scaling)))
     };
     let (global, local) = (read("full_attention", 1_000_000.0)?, read("sliding_attention", old.theta)?);
     if let Some(global) = global {
@@ -99,17 +103,13 @@ fn from_gguf(gguf: &Gguf) -> Result<DecoderSpec> {
     spec.mlp.activation = Activation::GeluTanh;
     // 27B alone scales by the width per head of the residual stream; llama.cpp knows it by its 62 blocks.
     if spec.depth() == 62 {
-        spec.attention_scale = ((spec.hidden_size / spec.heads) as f64).powf(-0.5) as f32;
+        let scale = hf_common::scale(spec.hidden_size / spec.heads);
+        hf_common::scale_scores(&mut spec, scale);
     }
-    // 0 is how llama.cpp writes that there is none.
-    let cap = gguf.float("gemma3.final_logit_softcapping")?.map(|c| c as f32);
-    spec.head.soft_cap = cap.filter(|c| *c > 0.0 && c.is_finite());
+    spec.head.soft_cap = gguf_common::cap(gguf, "gemma3.final_logit_softcapping", None)?;
     // The converter leaves the window out where every block is global.
-    let window = gguf.int("gemma3.attention.sliding_window")?.filter(|w| *w > 0);
-    let pattern = gguf.int("gemma3.attention.sliding_window_pattern")?.unwrap_or(PATTERN).max(1);
-    for (i, block) in spec.blocks.iter_mut().enumerate() {
-        block.window = window.filter(|_| !(i + 1).is_multiple_of(pattern));
-    }
+    let window = gguf.int("gemma3.attention.sliding_window")?;
+    gguf_common::windows(gguf, &mut spec, window, PATTERN)?;
     let theta = gguf.float("gemma3.rope.freq_base_swa")?.filter(|t| *t > 0.0).unwrap_or(LOCAL_THETA);
     spec.rotary.push(RotarySpec {
         theta,

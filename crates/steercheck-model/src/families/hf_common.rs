@@ -1,208 +1,239 @@
-//! What the configurations of Hugging Face share: sizes, rotary settings in both generations of keys, llama's names.
+//! What the configurations of Hugging Face share: sizes, activations, windows, the shape of llama.
 
 use crate::config::{Config, shown};
 use crate::error::Result;
 use crate::files::plain;
-use crate::rope::{RotaryPairs, RotaryScaling, RotarySpec};
-use crate::slots::{Names, Piece};
 use crate::spec::{
-    Activation, Biases, BlockNorms, BlockSpec, DecoderSpec, Gating, HeadSpec, Mlp, NormKind, NormPlace, NormSpec,
-    QkNorm, Tying,
+    Activation, Affine, Arrangement, Biases, BlockNorms, BlockSpec, DecoderSpec, EmbeddingSpec, ExpertWeights, Gating,
+    HeadSpec, Mlp, NormKind, NormPlace, NormSpec, QkNorm, Tying,
 };
 
-/// Names of llama and of the many families that kept them.
-pub(super) const LLAMA_NAMES: Names = Names {
-    embedding: "model.embed_tokens",
-    final_norm: "model.norm",
-    head: "lm_head",
-    block: "model.layers",
-    piece: llama_piece,
-};
+use super::hf_rope::{self, MOST_POSITIONS, Rope};
 
-fn llama_piece(piece: Piece) -> &'static str {
-    match piece {
-        Piece::AttentionNorm => "input_layernorm",
-        Piece::Query => "self_attn.q_proj",
-        Piece::Key => "self_attn.k_proj",
-        Piece::Value => "self_attn.v_proj",
-        Piece::Output => "self_attn.o_proj",
-        Piece::QueryNorm => "self_attn.q_norm",
-        Piece::KeyNorm => "self_attn.k_norm",
-        // Blocks with norms on the outputs call the MLP's own norm otherwise: see gemma3.
-        Piece::AttentionPostNorm | Piece::MlpNorm => "post_attention_layernorm",
-        Piece::Gate => "mlp.gate_proj",
-        Piece::Up => "mlp.up_proj",
-        Piece::Down => "mlp.down_proj",
-        Piece::MlpPostNorm => "post_feedforward_layernorm",
+pub(super) const MOST: usize = 1 << 24;
+/// Most heads, and most dimensions of one: their product is taken, and a table is made of the latter.
+pub(super) const MOST_HEADS: usize = 1 << 16;
+/// Most experts of a block.
+const MOST_EXPERTS: usize = 4096;
+/// Most blocks.
+pub(super) const MOST_BLOCKS: usize = 4096;
+
+/// The sizes that every decoder has.
+pub(super) struct Sizes {
+    pub(super) vocab: usize,
+    pub(super) hidden: usize,
+    pub(super) inner: usize,
+    pub(super) blocks: usize,
+    pub(super) heads: usize,
+    pub(super) head_dim: usize,
+    pub(super) positions: usize,
+}
+
+/// Kind and weights of a norm with this epsilon.
+pub(super) fn norm(kind: NormKind, affine: Affine, eps: f64) -> NormSpec {
+    NormSpec { kind, eps: eps as f32, weight_offset: 0.0, affine }
+}
+
+/// A pre-norm decoder of these sizes without positions, biases or specialities, untied.
+pub(super) fn decoder(family: &'static str, sizes: &Sizes, norm: NormSpec, mlp: Mlp) -> DecoderSpec {
+    let block = BlockSpec { rotary: None, window: None, attention_scale: scale(sizes.head_dim), experts: None };
+    DecoderSpec {
+        family,
+        vocab_size: sizes.vocab,
+        hidden_size: sizes.hidden,
+        intermediate_size: sizes.inner,
+        heads: sizes.heads,
+        kv_heads: sizes.heads,
+        head_dim: sizes.head_dim,
+        max_positions: sizes.positions,
+        embedding: EmbeddingSpec { width: sizes.hidden, multiplier: 1.0, positions: None, norm: None },
+        residual_multiplier: 1.0,
+        attention_soft_cap: None,
+        arrangement: Arrangement::Sequential,
+        norms: BlockNorms { spec: norm, place: NormPlace::Before },
+        qk_norm: QkNorm::None,
+        qkv_clip: None,
+        alibi: None,
+        biases: Biases::default(),
+        mlp,
+        rotary: Vec::new(),
+        blocks: vec![block; sizes.blocks],
+        head: HeadSpec { norm: Some(norm), tying: Tying::Untied, bias: false, logit_multiplier: 1.0, soft_cap: None },
     }
 }
 
-const MOST: usize = 1 << 24;
-/// Most heads, and most dimensions of one: their product is taken, and a table is made of the latter.
-const MOST_HEADS: usize = 1 << 16;
-/// Most positions: beyond any model's, and exact as a float.
-const MOST_POSITIONS: usize = 1 << 40;
+/// 1/√width.
+pub(super) fn scale(width: usize) -> f32 {
+    (width as f64).powf(-0.5) as f32
+}
+
+/// A size under the first of these keys that the configuration states; where it states none, the error names the last, which
+/// is the class's own.
+pub(super) fn size(config: Config<'_>, keys: &[&str], most: usize) -> Result<usize> {
+    let key = keys.iter().find(|k| config.get(k).is_some()).or(keys.last()).copied().unwrap_or_default();
+    config.size(key, most)
+}
+
+/// A size that has a default, under the first of these keys that the configuration states.
+pub(super) fn size_or(config: Config<'_>, keys: &[&str], most: usize, default: usize) -> Result<usize> {
+    if keys.iter().any(|k| config.get(k).is_some()) { size(config, keys, most) } else { Ok(default) }
+}
+
+/// Positions of the context.
+pub(super) fn positions(config: Config<'_>, keys: &[&str], default: usize) -> Result<usize> {
+    size_or(config, keys, MOST_POSITIONS, default)
+}
+
+/// Width of a head where it follows from the residual stream's; `key` states the number of heads.
+pub(super) fn head_dim(config: Config<'_>, key: &str, hidden: usize, heads: usize) -> Result<usize> {
+    if !hidden.is_multiple_of(heads) {
+        return Err(config.problem(key, format!("is {heads}, which does not divide the width of {hidden}")));
+    }
+    match config.int("head_dim")? {
+        Some(stated) if stated != hidden / heads => {
+            let problem = format!("is {stated}; for this family only {} is implemented", hidden / heads);
+            Err(config.problem("head_dim", problem))
+        }
+        _ => Ok(hidden / heads),
+    }
+}
+
+/// The activation that a key names.
+pub(super) fn activation(config: Config<'_>, key: &'static str, default: &'static str) -> Result<Activation> {
+    let name = config.text(key)?.unwrap_or(default);
+    Activation::from_name(name).ok_or_else(|| {
+        let known = Activation::NAMES;
+        config.problem(key, format!("is '{}', which is not implemented ({known} are)", plain(name)))
+    })
+}
+
+/// Whether embedding and head are one matrix.
+pub(super) fn tying(config: Config<'_>, default: Tying) -> Result<Tying> {
+    let tied = config.bool("tie_word_embeddings", default == Tying::Tied)?;
+    Ok(if tied { Tying::Tied } else { Tying::Untied })
+}
+
+/// Where the width of a head comes from.
+#[derive(Clone, Copy)]
+pub(super) enum HeadDim {
+    /// The key `head_dim`, or the residual stream's width by the number of heads.
+    Key,
+    /// The key `head_dim`, or this.
+    KeyOr(usize),
+    /// The residual stream's width by the number of heads: the class has no other.
+    Width,
+}
 
 /// Class defaults that a configuration may leave out.
 pub(super) struct Defaults {
     pub(super) family: &'static str,
+    pub(super) norm_kind: NormKind,
+    pub(super) norm_affine: Affine,
+    pub(super) eps_key: &'static str,
     pub(super) eps: f64,
-    pub(super) theta: f64,
+    pub(super) rope: Rope,
     pub(super) max_positions: usize,
     pub(super) tying: Tying,
     pub(super) activation_key: &'static str,
     pub(super) activation: &'static str,
-    pub(super) head_dim: Option<usize>,
+    pub(super) gating: Gating,
+    /// Where the width of a head comes from.
+    pub(super) head_dim: HeadDim,
+    /// Of a class that has one; else as many as query heads.
+    pub(super) kv_heads: Option<usize>,
 }
 
 /// Defaults of llama's class in transformers.
 pub(super) const LLAMA_DEFAULTS: Defaults = Defaults {
     family: "llama",
+    norm_kind: NormKind::Rms,
+    norm_affine: Affine::Scale,
+    eps_key: "rms_norm_eps",
     eps: 1e-6,
-    theta: 10_000.0,
+    rope: hf_rope::PLAIN,
     max_positions: 2048,
     tying: Tying::Untied,
     activation_key: "hidden_act",
     activation: "silu",
-    head_dim: None,
+    gating: Gating::Gated,
+    head_dim: HeadDim::Key,
+    kv_heads: None,
 };
 
 /// Everything that llama-shaped configurations have in common; biases, windows and norms beyond that are the family's.
 pub(super) fn llama_shaped(config: Config<'_>, defaults: &Defaults) -> Result<DecoderSpec> {
-    let hidden_size = config.size("hidden_size", MOST)?;
+    let hidden = config.size("hidden_size", MOST)?;
     let heads = config.size("num_attention_heads", MOST_HEADS)?;
-    let depth = config.size("num_hidden_layers", 4096)?;
     let head_dim = match (config.int("head_dim")?, defaults.head_dim) {
+        (_, HeadDim::Width) => head_dim(config, "num_attention_heads", hidden, heads)?,
         (Some(_), _) => config.size("head_dim", MOST_HEADS)?,
-        (None, Some(d)) => d,
-        (None, None) if hidden_size.is_multiple_of(heads) => hidden_size / heads,
-        (None, None) => {
-            return Err(config.problem("head_dim", format!("is missing and {heads} heads do not divide {hidden_size}")));
+        (None, HeadDim::KeyOr(d)) => d,
+        (None, HeadDim::Key) if hidden.is_multiple_of(heads) => hidden / heads,
+        (None, HeadDim::Key) => {
+            return Err(config.problem("head_dim", format!("is missing and {heads} heads do not divide {hidden}")));
         }
     };
-    let kv_heads =
-        if config.get("num_key_value_heads").is_some() { config.size("num_key_value_heads", heads)? } else { heads };
-    let max_positions = match config.get("max_position_embeddings") {
-        Some(_) => config.size("max_position_embeddings", MOST_POSITIONS)?,
-        None => defaults.max_positions,
-    };
-    let name = config.text(defaults.activation_key)?.unwrap_or(defaults.activation);
-    let activation = Activation::from_name(name).ok_or_else(|| {
-        config.problem(
-            defaults.activation_key,
-            format!("is '{}', which is not implemented (silu, gelu, gelu_pytorch_tanh and relu are)", plain(name)),
-        )
-    })?;
-    let norm = NormSpec {
-        kind: NormKind::Rms,
-        eps: config.positive("rms_norm_eps", defaults.eps)? as f32,
-        weight_offset: 0.0,
-    };
-    let tied = config.bool("tie_word_embeddings", defaults.tying == Tying::Tied)?;
-    let rotary = rotary(config, defaults.theta, head_dim, max_positions)?;
-    Ok(DecoderSpec {
-        family: defaults.family,
-        vocab_size: config.size("vocab_size", MOST)?,
-        hidden_size,
-        intermediate_size: config.size("intermediate_size", MOST)?,
+    let sizes = Sizes {
+        vocab: config.size("vocab_size", MOST)?,
+        hidden,
+        inner: config.size("intermediate_size", MOST)?,
+        blocks: config.size("num_hidden_layers", MOST_BLOCKS)?,
         heads,
-        kv_heads,
         head_dim,
-        max_positions,
-        embedding_multiplier: 1.0,
-        residual_multiplier: 1.0,
-        attention_scale: (head_dim as f64).powf(-0.5) as f32,
-        attention_soft_cap: None,
-        norms: BlockNorms { spec: norm, place: NormPlace::Before },
-        qk_norm: QkNorm::None,
-        biases: Biases::default(),
-        mlp: Mlp { activation, gating: Gating::Gated },
-        rotary: vec![rotary],
-        blocks: vec![BlockSpec { rotary: Some(0), window: None }; depth],
-        head: HeadSpec { tying: if tied { Tying::Tied } else { Tying::Untied }, logit_multiplier: 1.0, soft_cap: None },
-    })
+        positions: positions(config, &["max_position_embeddings"], defaults.max_positions)?,
+    };
+    let norm = norm(defaults.norm_kind, defaults.norm_affine, config.positive(defaults.eps_key, defaults.eps)?);
+    let activation = activation(config, defaults.activation_key, defaults.activation)?;
+    let mut spec = decoder(defaults.family, &sizes, norm, Mlp { activation, gating: defaults.gating });
+    spec.kv_heads = match defaults.kv_heads {
+        Some(default) if !config.states("num_key_value_heads") => default,
+        _ => size_or(config, &["num_key_value_heads"], heads, heads)?,
+    };
+    spec.head.tying = tying(config, defaults.tying)?;
+    rotate(&mut spec, hf_rope::rotary(config, &defaults.rope, head_dim, sizes.positions)?);
+    Ok(spec)
+}
+
+/// Gives all blocks the same rotary positions.
+pub(super) fn rotate(spec: &mut DecoderSpec, rotary: crate::rope::RotarySpec) {
+    spec.rotary = vec![rotary];
+    for block in &mut spec.blocks {
+        block.rotary = Some(0);
+    }
+}
+
+/// Gives all blocks the same scale of scores.
+pub(super) fn scale_scores(spec: &mut DecoderSpec, scale: f32) {
+    for block in &mut spec.blocks {
+        block.attention_scale = scale;
+    }
 }
 
 /// Biases as llama's keys set them.
 pub(super) fn llama_biases(config: Config<'_>) -> Result<Biases> {
+    Ok(Biases { mlp: config.bool("mlp_bias", false)?, ..attention_biases(config)? })
+}
+
+/// Biases of all attention projections by one key, none in the MLP.
+pub(super) fn attention_biases(config: Config<'_>) -> Result<Biases> {
     let attention = config.bool("attention_bias", false)?;
-    Ok(Biases { qkv: attention, output: attention, mlp: config.bool("mlp_bias", false)? })
+    Ok(Biases { qkv: attention, output: attention, mlp: false })
 }
 
-/// Rotary settings from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (before).
-fn rotary(config: Config<'_>, theta: f64, dims: usize, max_positions: usize) -> Result<RotarySpec> {
-    let new = config.object("rope_parameters")?;
-    for c in [Some(config), new].into_iter().flatten() {
-        if let Some(f) = c.float("partial_rotary_factor")?.filter(|f| (f - 1.0).abs() > 0.0) {
-            return Err(c.problem("partial_rotary_factor", format!("is {f}; for this family only 1 is implemented")));
-        }
+/// How many experts there are and how many a token uses.
+pub(super) fn expert_counts(config: Config<'_>, keys: &[&str], default: (usize, usize)) -> Result<(usize, usize)> {
+    let count = size_or(config, keys, MOST_EXPERTS, default.0)?;
+    let used = size_or(config, &["num_experts_per_tok"], MOST_EXPERTS, default.1)?;
+    if used > count {
+        return Err(config.problem("num_experts_per_tok", format!("is {used} of {count} experts")));
     }
-    let theta = match new {
-        Some(new) => new.positive("rope_theta", config.positive("rope_theta", theta)?)?,
-        None => config.positive("rope_theta", theta)?,
-    };
-    let old = config.object("rope_scaling")?;
-    let scaling = match new.or(old) {
-        None => RotaryScaling::None,
-        Some(c) => scaling(c, max_positions)?,
-    };
-    Ok(RotarySpec { theta, dims, pairs: RotaryPairs::Halves, scaling })
+    Ok((count, used))
 }
 
-/// The scaling that an object with `rope_type` (or the older `type`) describes.
-pub(super) fn scaling(c: Config<'_>, max_positions: usize) -> Result<RotaryScaling> {
-    let kind = match c.text("rope_type")? {
-        Some(kind) => Some(kind),
-        None => c.text("type")?,
-    };
-    let factor = |least: f64| -> Result<f64> {
-        match c.float("factor")? {
-            None => Err(c.problem("factor", "is missing and has no default")),
-            Some(f) if f >= least => Ok(f),
-            Some(f) => Err(c.problem("factor", format!("is {f}; it must be at least {least}"))),
-        }
-    };
-    let trained = || -> Result<usize> {
-        match c.get("original_max_position_embeddings") {
-            Some(_) => c.size("original_max_position_embeddings", MOST_POSITIONS),
-            None => Ok(max_positions),
-        }
-    };
-    Ok(match kind {
-        None | Some("default") => RotaryScaling::None,
-        Some("linear") => RotaryScaling::Linear { factor: factor(1.0)? },
-        Some("dynamic") => RotaryScaling::Dynamic { factor: factor(1.0)?, trained: trained()? },
-        Some("llama3") => {
-            let (low, high) = (c.positive("low_freq_factor", 1.0)?, c.positive("high_freq_factor", 4.0)?);
-            if high <= low {
-                return Err(
-                    c.problem("high_freq_factor", format!("is {high}; it must be above low_freq_factor ({low})"))
-                );
-            }
-            RotaryScaling::Llama3 { factor: factor(1.0)?, low, high, trained: trained()? }
-        }
-        Some("yarn") => {
-            let factor = match c.float("factor")? {
-                Some(_) => factor(1.0)?,
-                None => max_positions as f64 / trained()? as f64,
-            };
-            let default = RotaryScaling::yarn_attention_factor(factor, c.float("mscale")?, c.float("mscale_all_dim")?);
-            RotaryScaling::Yarn {
-                factor,
-                trained: trained()?,
-                beta_fast: c.positive("beta_fast", 32.0)?,
-                beta_slow: c.positive("beta_slow", 1.0)?,
-                attention_factor: c.positive("attention_factor", default)?,
-                truncate: c.bool("truncate", true)?,
-            }
-        }
-        Some(other) => {
-            return Err(c.problem(
-                "rope_type",
-                format!("is '{}'; implemented are default, linear, dynamic, llama3 and yarn", plain(other)),
-            ));
-        }
-    })
+/// Whether the weights of the used experts are made to sum to 1.
+pub(super) fn expert_weights(config: Config<'_>) -> Result<ExpertWeights> {
+    let renormalised = config.bool("norm_topk_prob", false)?;
+    Ok(if renormalised { ExpertWeights::Renormalised } else { ExpertWeights::Probabilities })
 }
 
 /// Windows of blocks by transformers 5's `layer_types`, or by a rule where that key is absent.
@@ -233,7 +264,21 @@ pub(super) fn windows(
                 ));
             }
         };
+        if slides && window.is_none() && types.is_some() {
+            return Err(config.problem("layer_types", "holds sliding_attention, but no sliding_window is in use"));
+        }
         block.window = if slides { window } else { None };
+    }
+    Ok(())
+}
+
+/// The window of all blocks where the class reads no `layer_types`.
+pub(super) fn one_window(config: Config<'_>, spec: &mut DecoderSpec, window: Option<usize>) -> Result<()> {
+    if window == Some(0) {
+        return Err(config.problem("sliding_window", "is 0; it must be at least 1, or null for none"));
+    }
+    for block in &mut spec.blocks {
+        block.window = window;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `SmolLM3`: llama in which every fourth block has no rotary positions. Hugging Face 2025.
 
-use super::{Family, gguf_common, hf_common};
+use super::{Family, gguf_common, hf_common, hf_rope, names};
 use crate::config::Config;
 use crate::error::Result;
 use crate::gguf::Gguf;
@@ -11,16 +11,17 @@ pub(super) const FAMILY: Family = Family {
     model_types: &["smollm3"],
     architectures: &["smollm3"],
     from_config,
-    from_gguf,
-    names: hf_common::LLAMA_NAMES,
+    from_gguf: Some(from_gguf),
+    names: names::LLAMA,
 };
 
 fn from_config(config: Config<'_>) -> Result<DecoderSpec> {
     let defaults = hf_common::Defaults {
         family: "smollm3",
-        theta: 2_000_000.0,
+        rope: hf_rope::Rope { theta: 2_000_000.0, ..hf_rope::PLAIN },
         max_positions: 32_768,
         tying: Tying::Tied,
+        kv_heads: Some(4),
         ..hf_common::LLAMA_DEFAULTS
     };
     let mut spec = hf_common::llama_shaped(config, &defaults)?;
@@ -43,7 +44,9 @@ fn from_config(config: Config<'_>) -> Result<DecoderSpec> {
         };
         block.rotary = rotates.then_some(0);
     }
-    let window = if config.bool("use_sliding_window", false)? { config.int("sliding_window")? } else { None };
+    // `use_sliding_window` decides where `layer_types` does not.
+    let used = config.bool("use_sliding_window", false)? || config.get("layer_types").is_some();
+    let window = if used { config.int("sliding_window")? } else { None };
     let rotates: Vec<bool> = spec.blocks.iter().map(|b| b.rotary.is_some()).collect();
     hf_common::windows(config, &mut spec, window, |i| !rotates[i])?;
     Ok(spec)

@@ -2,12 +2,13 @@
 //! where they are needed.
 
 mod mapping;
+mod matrix;
 mod safetensors;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
@@ -16,6 +17,7 @@ use candle_core::{DType, Device, Tensor};
 use crate::error::{ModelError, Result};
 use crate::gguf::Gguf;
 pub(crate) use mapping::Mapping;
+pub(crate) use matrix::StoredMatrix;
 
 /// The type of a tensor's numbers in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +81,7 @@ pub(crate) struct StoredTensor {
 
 impl StoredTensor {
     /// Size of a row (innermost dimension) in elements.
-    fn inner(&self) -> usize {
+    pub(crate) fn inner(&self) -> usize {
         self.shape.last().copied().unwrap_or(1)
     }
 
@@ -93,6 +95,13 @@ impl StoredTensor {
         let per_row = self.inner() / elements * bytes;
         let all = &self.map.bytes()[self.range.clone()];
         &all[rows.start * per_row..rows.end * per_row]
+    }
+
+    /// Whether another tensor of the same shape holds other numbers.
+    pub(crate) fn differs_from(&self, other: &Self) -> bool {
+        self.shape == other.shape
+            && (self.stored != other.stored
+                || self.map.bytes()[self.range.clone()] != other.map.bytes()[other.range.clone()])
     }
 
     /// Rows `[rows, inner]` widened to f32.
@@ -168,12 +177,21 @@ impl Weights {
         Ok((Self { tensors, hash: hash_of(&[map]), bytes }, gguf))
     }
 
+    /// Maps one safetensors file.
+    pub(crate) fn open_safetensors(path: &Path) -> Result<Self> {
+        Self::of_files(&[path.to_path_buf()])
+    }
+
     /// Maps `model.safetensors`, or the shards that `model.safetensors.index.json` lists, of a folder.
     pub(crate) fn open_folder(folder: &Path) -> Result<Self> {
+        Self::of_files(&safetensors::shard_paths(folder)?)
+    }
+
+    fn of_files(paths: &[PathBuf]) -> Result<Self> {
         let mut tensors = BTreeMap::new();
         let mut maps = Vec::new();
-        for path in safetensors::shard_paths(folder)? {
-            let map = Arc::new(Mapping::open(&path)?);
+        for path in paths {
+            let map = Arc::new(Mapping::open(path)?);
             for (name, stored) in safetensors::directory(&map)? {
                 if tensors.insert(name.clone(), stored).is_some() {
                     return Err(ModelError::Damaged {

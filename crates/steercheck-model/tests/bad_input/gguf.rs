@@ -247,7 +247,7 @@ fn metadata_that_cannot_be_is_refused() {
             "UnknownArchitecture",
             "nearest known: llama",
         ),
-        ("qwen3", &|f| f.meta("general.architecture", Meta::text("qwen3")), "UnknownArchitecture", "qwen2"),
+        ("qwen25", &|f| f.meta("general.architecture", Meta::text("qwen25")), "UnknownArchitecture", "qwen2"),
         ("zzz", &|f| f.meta("general.architecture", Meta::text("zzz")), "UnknownArchitecture", "known are llama"),
         ("another family's keys", &|f| f.meta("general.architecture", Meta::text("qwen2")), "Config", "qwen2."),
     ]);
@@ -280,7 +280,7 @@ fn sizes_that_cannot_be_are_refused_with_the_key() {
         ("head width 0", &set("attention.key_length", Meta::U32(0)), "Config", "key_length"),
         ("head width huge", &set("attention.key_length", Meta::U64(1 << 63)), "Config", "key_length"),
         ("value width", &set("attention.value_length", Meta::U32(8)), "Config", "value_length"),
-        ("experts", &set("expert_count", Meta::U32(8)), "Config", "mixtures of experts"),
+        ("experts", &set("expert_count", Meta::U32(8)), "Config", "expert_used_count"),
         ("eps 0", &set("attention.layer_norm_rms_epsilon", Meta::F32(0.0)), "Config", "epsilon"),
         ("eps NaN", &set("attention.layer_norm_rms_epsilon", Meta::F32(f32::NAN)), "Config", "epsilon"),
         ("context 0", &set("context_length", Meta::U32(0)), "Config", "context_length"),
@@ -334,7 +334,7 @@ fn rotary_settings_that_cannot_be_are_refused() {
         f.meta("llama.rope.scaling.original_context_length", Meta::U32(0));
     };
     check(&[
-        ("longrope", &set(&[], "longrope"), "Config", "none, linear and yarn"),
+        ("longrope", &set(&[], "longrope"), "Config", "rope_factors_short.weight"),
         ("no factor", &set(&[], "linear"), "Config", "scaling.factor"),
         ("factor 0", &set(&[("factor", 0.0)], "linear"), "Config", "scaling.factor"),
         ("factor -4", &set(&[("factor", -4.0)], "yarn"), "Config", "scaling.factor"),

@@ -63,6 +63,7 @@ fn variant(error: &ModelError) -> &'static str {
         ModelError::Damaged { .. } => "Damaged",
         ModelError::NotAModel { .. } => "NotAModel",
         ModelError::UnknownArchitecture { .. } => "UnknownArchitecture",
+        ModelError::NotADecoder { .. } => "NotADecoder",
         ModelError::Config { .. } => "Config",
         ModelError::Tensor { .. } => "Tensor",
         ModelError::Memory { .. } => "Memory",

@@ -1,0 +1,112 @@
+//! A matrix as a model sees it, wherever and however a file holds it: outputs by inputs.
+
+use std::ops::Range;
+
+use candle_core::{Device, Tensor};
+
+use super::StoredTensor;
+use crate::error::Result;
+use crate::slots::Orientation;
+
+/// Bytes of f32 that one tile is widened to.
+const TILE_BYTES: usize = 8 << 20;
+
+/// `[outputs, inputs]`, read in place: a stored tensor, or some of its rows or columns.
+#[derive(Clone)]
+pub(crate) struct StoredMatrix {
+    pub(crate) tensor: StoredTensor,
+    pub(crate) orientation: Orientation,
+    /// The stored outputs that belong to it, in its order.
+    pub(crate) outputs: Vec<Range<usize>>,
+}
+
+/// The parts of `runs` that are its elements `start..end`.
+fn section(runs: &[Range<usize>], start: usize, end: usize) -> Vec<Range<usize>> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    for run in runs {
+        let (from, to) = (start.max(at), end.min(at + run.len()));
+        if from < to {
+            out.push(run.start + from - at..run.start + to - at);
+        }
+        at += run.len();
+    }
+    out
+}
+
+fn tiles(count: usize, width: usize) -> Vec<Range<usize>> {
+    let step = (TILE_BYTES / (4 * width.max(1))).max(16);
+    (0..count).step_by(step).map(|s| s..(s + step).min(count)).collect()
+}
+
+impl StoredMatrix {
+    /// Outputs.
+    pub(crate) fn count(&self) -> usize {
+        self.outputs.iter().map(Range::len).sum()
+    }
+
+    /// Whether it is the whole stored tensor as it lies there.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.orientation == Orientation::OutIn && self.outputs.len() == 1 && self.count() == self.tensor.rows()
+    }
+
+    /// The outputs of these numbers, `[outputs, inputs]`.
+    pub(crate) fn widen_outputs(&self, wanted: &Range<usize>, device: &Device) -> Result<Tensor> {
+        let runs = section(&self.outputs, wanted.start, wanted.end);
+        if self.orientation == Orientation::InOut {
+            let all = self.tensor.widen_rows(0..self.tensor.rows(), device)?.t()?;
+            let parts = runs.iter().map(|r| Ok(all.narrow(0, r.start, r.len())?)).collect::<Result<Vec<_>>>()?;
+            return Ok(Tensor::cat(&parts, 0)?.contiguous()?);
+        }
+        let mut parts = runs.into_iter().map(|r| self.tensor.widen_rows(r, device)).collect::<Result<Vec<Tensor>>>()?;
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 0)? })
+    }
+
+    /// All of it in f32, `[outputs, inputs]`.
+    pub(crate) fn widen(&self, device: &Device) -> Result<Tensor> {
+        self.widen_outputs(&(0..self.count()), device)
+    }
+
+    /// `x` `[rows, inputs]` to `[rows, outputs]`, widened tile by tile.
+    pub(crate) fn product(&self, x: &Tensor) -> Result<Tensor> {
+        use rayon::prelude::*;
+        let device = x.device();
+        if self.orientation == Orientation::OutIn {
+            let parts = tiles(self.count(), x.dim(1)?)
+                .into_par_iter()
+                .map(|outputs| Ok(x.matmul(&self.widen_outputs(&outputs, device)?.t()?)?))
+                .collect::<Result<Vec<Tensor>>>()?;
+            return Ok(Tensor::cat(&parts, 1)?);
+        }
+        // Stored inputs are rows: a tile of them gives a part of every sum.
+        let mut sum: Option<Tensor> = None;
+        for inputs in tiles(self.tensor.rows(), self.tensor.inner()) {
+            let rows = self.tensor.widen_rows(inputs.clone(), device)?;
+            let parts =
+                self.outputs.iter().map(|r| Ok(rows.narrow(1, r.start, r.len())?)).collect::<Result<Vec<_>>>()?;
+            let part = x.narrow(1, inputs.start, inputs.len())?.matmul(&Tensor::cat(&parts, 1)?.contiguous()?)?;
+            sum = Some(match sum {
+                None => part,
+                Some(sum) => (sum + part)?,
+            });
+        }
+        sum.ok_or_else(|| crate::error::ModelError::Plan("a matrix has no inputs".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::section;
+
+    #[test]
+    fn a_section_of_runs_is_the_runs_elements_in_order() {
+        let runs = [10..13, 0..2, 7..8];
+        let elements: Vec<usize> = runs.iter().cloned().flatten().collect();
+        for start in 0..=6 {
+            for end in start..=6 {
+                let got: Vec<usize> = section(&runs, start, end).into_iter().flatten().collect();
+                assert_eq!(got, elements[start..end]);
+            }
+        }
+    }
+}
