@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 use crate::HubError;
 use crate::name::{HubName, is_file_name, is_hub_id, is_member, is_revision};
+use crate::shape::Shape;
+use crate::study::{self, StudyEntry};
 
 /// The models known by name.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -29,8 +31,10 @@ pub struct Model {
     pub family: String,
     /// One line for lists.
     pub title: String,
-    /// Number of parameters.
+    /// Number of parameters, as published.
     pub parameters: u64,
+    /// Its measures; the parameters that they amount to are the published ones.
+    pub shape: Option<Shape>,
     /// Whether it was tuned to follow instructions.
     pub kind: Kind,
     /// Under which terms it may be used.
@@ -40,6 +44,9 @@ pub struct Model {
     /// Where it can be had, in the order to try.
     #[serde(rename = "source")]
     pub sources: Vec<SourceSpec>,
+    /// What the study has to do with it; none for the others.
+    #[serde(skip)]
+    pub study: Option<StudyEntry>,
 }
 
 /// Whether a model was tuned to follow instructions.
@@ -64,6 +71,9 @@ pub struct Licence {
     pub terms: Option<String>,
     /// Whether the user must accept the terms before the model is fetched.
     pub needs_acceptance: bool,
+    /// Whether the hub itself asks for that, and serves the model to accounts that did.
+    #[serde(default)]
+    pub gated: bool,
 }
 
 /// The published file of a model.
@@ -111,10 +121,12 @@ pub struct PackageSpec {
 }
 
 impl Catalogue {
-    /// The catalogue that is built in.
+    /// The catalogue that is built in: the models to begin with, then the study's.
     pub fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| {
-            Catalogue::parse(include_str!("catalogue.toml")).expect("the embedded catalogue is checked by a test")
+            Catalogue::parse(include_str!("catalogue.toml"))
+                .and_then(|catalogue| catalogue.with_study(study::BUILTIN))
+                .expect("the embedded catalogue is checked by a test")
         });
         &BUILTIN
     }
@@ -123,8 +135,13 @@ impl Catalogue {
     pub fn parse(text: &str) -> Result<Self, HubError> {
         let catalogue: Self =
             toml::from_str(text).map_err(|e| HubError::BadCatalogue { why: e.to_string().trim().to_owned() })?;
-        catalogue.check().map_err(|why| HubError::BadCatalogue { why })?;
-        Ok(catalogue)
+        catalogue.checked()
+    }
+
+    /// Adds the models of a study's file: shapes, licences and families, see `study.toml`.
+    pub fn with_study(mut self, text: &str) -> Result<Self, HubError> {
+        self.models.extend(study::parse(text).map_err(|why| HubError::BadCatalogue { why })?);
+        self.checked()
     }
 
     /// The model of that name, whatever its case.
@@ -132,18 +149,16 @@ impl Catalogue {
         self.models.iter().find(|model| model.name.eq_ignore_ascii_case(name))
     }
 
-    /// Names that are likely meant, the nearest first; at most three.
+    /// Names that are likely meant, the nearest first; at most three, and none that is clearly further off than the first.
     pub fn nearest(&self, name: &str) -> Vec<&str> {
-        const ALIKE: f64 = 0.8;
+        const ALIKE: f64 = 0.85;
+        const CLOSE_TO_THE_FIRST: f64 = 0.04;
         let name = name.to_ascii_lowercase();
-        let mut near: Vec<(f64, &str)> = self
-            .models
-            .iter()
-            .map(|model| (strsim::jaro_winkler(&name, &model.name), model.name.as_str()))
-            .filter(|(alike, _)| *alike >= ALIKE)
-            .collect();
+        let mut near: Vec<(f64, &str)> =
+            self.models.iter().map(|model| (strsim::jaro_winkler(&name, &model.name), model.name.as_str())).collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0));
-        near.into_iter().take(3).map(|(_, name)| name).collect()
+        let least = near.first().map_or(ALIKE, |(first, _)| ALIKE.max(first - CLOSE_TO_THE_FIRST));
+        near.into_iter().take_while(|(alike, _)| *alike >= least).take(3).map(|(_, name)| name).collect()
     }
 
     /// "Did you mean" for an error text, or nothing.
@@ -151,6 +166,13 @@ impl Catalogue {
         match self.nearest(name).as_slice() {
             [] => String::new(),
             near => format!(" (did you mean {}?)", near.join(" or ")),
+        }
+    }
+
+    fn checked(self) -> Result<Self, HubError> {
+        match self.check() {
+            Ok(()) => Ok(self),
+            Err(why) => Err(HubError::BadCatalogue { why }),
         }
     }
 
@@ -197,6 +219,13 @@ impl Model {
         }
         if self.sources.is_empty() {
             return Err("it has no source".to_owned());
+        }
+        if let Some(shape) = &self.shape {
+            shape.check()?;
+            let amount = shape.parameters();
+            if amount != self.parameters {
+                return Err(format!("its shape amounts to {amount} parameters, not {}", self.parameters));
+            }
         }
         if let Some(file) = &self.file {
             let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);

@@ -23,7 +23,9 @@ mod options;
 mod progress;
 mod python;
 mod resolve;
+mod shape;
 mod stamp;
+mod study;
 mod wheel;
 
 pub use cache::{CacheState, cache_state, verify};
@@ -33,3 +35,5 @@ pub use obtain::obtain;
 pub use options::{HubOptions, Options};
 pub use progress::{Progress, Silent};
 pub use resolve::{Resolved, Source, resolve, resolve_in};
+pub use shape::{BITS_PER_WEIGHT_AT_4_BITS, Bias, HeadNorm, NormWeights, Shape};
+pub use study::{Role, StudyEntry};

@@ -63,7 +63,13 @@ pub(crate) enum ModelsCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListOptions {
-    /// Print JSON, with sources, checksums and licences
+    /// Only the 36 models of the study, by family, and what each needs
+    #[arg(long)]
+    pub(crate) study: bool,
+    /// Memory that a model must fit to run from it, e.g. 12G [default: 80 % of what is available]
+    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_bytes)]
+    pub(crate) memory: Option<u64>,
+    /// Print JSON, with shapes, sources, checksums and licences
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -10,7 +10,7 @@ use steercheck_model::{Kernels, LoadOptions, Loaded, Model, Precision, Tokenizer
 
 use crate::arguments::{CheckOptions, Dtype, ProfileName, ProtocolName};
 use crate::error::CliError;
-use crate::machine::available_memory;
+use crate::machine::usable_memory;
 use crate::models::{self, print};
 use crate::progress::{Work, line};
 use crate::{device, report};
@@ -96,7 +96,7 @@ fn open(path: &Path, options: &CheckOptions) -> Result<Loaded, CliError> {
             Dtype::F32 => Precision::F32,
         },
         kernels: if options.integer_kernels { Kernels::Integer } else { Kernels::Float },
-        memory: options.memory.unwrap_or_else(|| available_memory() / 5 * 4),
+        memory: options.memory.unwrap_or_else(usable_memory),
     };
     Ok(Loaded::open(path, &options)?)
 }

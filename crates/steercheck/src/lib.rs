@@ -8,6 +8,7 @@ mod machine;
 mod models;
 mod progress;
 mod report;
+mod study;
 mod tables;
 
 pub use arguments::Arguments;

@@ -3,12 +3,17 @@
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 /// Bytes that can be used without pushing others out.
-pub(crate) fn available_memory() -> u64 {
+fn available_memory() -> u64 {
     let kind = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     // Where the system does not tell, 4 GB are assumed.
     let Ok(system) = System::new_with_specifics(kind) else { return 4_000_000_000 };
     let limit = system.cgroup_limits().map_or(u64::MAX, |c| c.free_memory);
     system.available_memory().min(limit)
+}
+
+/// What a run takes at most where nothing else is asked for: 80 % of what is available.
+pub(crate) fn usable_memory() -> u64 {
+    available_memory() / 5 * 4
 }
 
 /// Largest resident size of this process so far, in bytes; `None` where the platform does not tell.

@@ -25,7 +25,9 @@ fn names_are_found_whatever_their_case_and_the_nearest_are_offered() {
     assert!(catalogue.find("smollm2").is_none());
     assert_eq!(catalogue.nearest("gemma3-270m"), ["gemma-3-270m"]);
     assert_eq!(catalogue.nearest("SMOLLM2"), ["smollm2-135m-instruct"]);
-    assert!(catalogue.nearest("zzz").is_empty());
+    assert_eq!(catalogue.nearest("llama2-7"), ["llama2-7b", "llama2i-7b", "llama2-70b"]);
+    assert_eq!(catalogue.nearest("falcon3"), ["falcon3-7b"]);
+    assert!(catalogue.nearest("zzz").is_empty() && catalogue.nearest("gpt2").is_empty());
 }
 
 const HUB: &str = "[[model.source]]\nkind = \"hub\"\nid = \"org/name\"\nrevision = \"main\"\nfile = \"a.gguf\"";

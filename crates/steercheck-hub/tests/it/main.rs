@@ -9,4 +9,5 @@ mod hub_trouble;
 mod pip;
 #[cfg(unix)]
 mod pip_trouble;
+mod study;
 mod typed;

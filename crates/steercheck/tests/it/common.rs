@@ -90,6 +90,19 @@ pub(crate) fn all_comparable(folder: &Path) -> Vec<Value> {
     records(folder).iter().map(comparable).collect()
 }
 
+/// Standard output with an empty cache.
+pub(crate) fn with_empty_cache(arguments: &[&str]) -> String {
+    let cache = folder();
+    let output = steercheck(cache.path())
+        .env("STEERCHECK_CACHE", cache.path())
+        .env("HF_HOME", cache.path())
+        .args(arguments)
+        .output()
+        .expect("the binary starts");
+    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
 /// The arm of this name.
 pub(crate) fn arm<'a>(record: &'a Value, name: &str) -> &'a Value {
     let arms = record["arms"].as_array().expect("arms are a list");

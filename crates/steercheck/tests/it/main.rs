@@ -7,3 +7,4 @@ mod common;
 mod damaged;
 mod help;
 mod models;
+mod study;

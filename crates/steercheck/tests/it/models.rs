@@ -4,30 +4,34 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::common::{REAL, folder, list, real_model, refused, says, stdout, steercheck, succeeds};
-
-/// Standard output with an empty cache.
-fn with_empty_cache(arguments: &[&str]) -> String {
-    let cache = folder();
-    let output = steercheck(cache.path())
-        .env("STEERCHECK_CACHE", cache.path())
-        .env("HF_HOME", cache.path())
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(output.status.success());
-    stdout(&output)
-}
+use crate::common::{REAL, folder, list, real_model, refusal, refused, says, steercheck, succeeds, with_empty_cache};
 
 #[test]
 fn the_list_of_an_empty_cache_is_as_it_was() {
-    insta::assert_snapshot!("models_list", with_empty_cache(&["models", "list"]));
+    let list = with_empty_cache(&["models", "list", "--memory", "19G"]);
+    let study = with_empty_cache(&["models", "list", "--study", "--memory", "19G"]);
+    let to_begin_with = list.strip_suffix(&study).expect("the list ends with the study's models");
+    insta::assert_snapshot!("models_list", to_begin_with);
+    insta::assert_snapshot!("models_list_study", study);
+    assert!(list.lines().all(|line| line.chars().count() <= 100), "a line is wider than 100 columns");
+}
+
+#[test]
+fn a_model_runs_from_memory_exactly_where_its_weights_in_bf16_fit() {
+    let runs_from = |memory: &str| {
+        let text = with_empty_cache(&["models", "list", "--study", "--json", "--memory", memory]);
+        let models: Value = serde_json::from_str(&text).unwrap();
+        let model = list(&models).iter().find(|m| m["name"] == "llama2-7b").unwrap();
+        assert_eq!(model["bytes_in_bf16"], 13_476_831_232_u64);
+        model["bf16_runs_from"].as_str().unwrap().to_string()
+    };
+    assert_eq!((runs_from("13476831232").as_str(), runs_from("13476831231").as_str()), ("RAM", "disk"));
 }
 
 #[test]
 fn the_list_as_json_has_licence_checksum_and_size_of_every_model_and_one_default() {
     let models: Value = serde_json::from_str(&with_empty_cache(&["models", "list", "--json"])).unwrap();
-    for model in list(&models) {
+    for model in list(&models).iter().filter(|m| m["study"].is_null()) {
         let text = |key: &str| model[key].as_str().unwrap_or_else(|| panic!("{key} of {model}"));
         assert!(!text("name").is_empty() && !text("licence").is_empty() && !text("family").is_empty());
         assert!(text("sha256").len() == 64 && text("sha256").bytes().all(|b| b.is_ascii_hexdigit()), "{model}");
@@ -58,6 +62,16 @@ fn get_refuses_a_wrong_name_with_the_nearest_one() {
     let here = folder();
     let output = steercheck(here.path()).args(["models", "get", "smolm2-135m"]).output().unwrap();
     says(&refused(&output, 2, here.path()), &["`smolm2-135m`", "did you mean smollm2-135m-instruct?"]);
+}
+
+#[test]
+fn check_and_get_refuse_a_misspelt_model_of_the_study_with_the_nearest_ones() {
+    let here = folder();
+    for command in [["check", "llama2-7"], ["check", "Llama2-7"]] {
+        says(&refusal(here.path(), &command), &["did you mean llama2-7b or llama2i-7b or llama2-70b?"]);
+    }
+    says(&refusal(here.path(), &["models", "get", "falcon3"]), &["did you mean falcon3-7b?"]);
+    says(&refusal(here.path(), &["check", "qwen2-72b"]), &["Tongyi Qianwen License", "--accept-licence"]);
 }
 
 #[cfg(target_os = "linux")]
