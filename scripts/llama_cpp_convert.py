@@ -83,7 +83,6 @@ class Converter:
         writer.add_bos_token_id(1)
         writer.add_eos_token_id(2)
         writer.add_unk_token_id(0)
-        # Without it llama.cpp puts a BOS before texts; the fixtures' token ids are complete.
         writer.add_add_bos_token(False)
 
 
@@ -180,7 +179,7 @@ def main():
     single = (options.folder / options.config).is_file()
     folders = [options.folder] if single else sorted(p.parent for p in options.folder.glob(f"*/{options.config}"))
     if not folders:
-        sys.exit(f"{options.folder} holds neither a {options.config} nor folders with one")
+        sys.exit(f"{options.folder} has no {options.config}, nor has any folder in it")
     into_file = single and options.out.suffix == ".gguf"
     out_dir = options.out.parent if into_file else options.out
     out_dir.mkdir(parents=True, exist_ok=True)
