@@ -63,8 +63,7 @@ class Converter:
             amend(settings, folder)
             name = self.conversion.get_model_architecture(settings, self.conversion.ModelType.TEXT)
             model = self.conversion.get_model_class(name)(folder, self.kinds[kind], out, hparams=settings)
-            for buffer in [n for n in model.model_tensors if n.endswith(MASK_BUFFERS)]:
-                del model.model_tensors[buffer]
+            model.model_tensors = {n: t for n, t in model.model_tensors.items() if not n.endswith(MASK_BUFFERS)}
             model.set_vocab = lambda: self.placeholder_vocabulary(model)
             model.write()
         return self.gguf.MODEL_ARCH_NAMES[model.model_arch]
@@ -78,7 +77,7 @@ class Converter:
         writer.add_tokenizer_pre("default")
         writer.add_token_list(tokens)
         writer.add_token_scores([-float(i) for i in range(len(tokens))])
-        special = [types.UNKNOWN, types.CONTROL, types.CONTROL, types.CONTROL]
+        special = [types.UNKNOWN] + 3 * [types.CONTROL]
         writer.add_token_types(special + [types.NORMAL] * (len(tokens) - len(special)))
         writer.add_bos_token_id(1)
         writer.add_eos_token_id(2)
@@ -177,7 +176,8 @@ def main():
     options = arguments()
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.ERROR, stream=sys.stderr)
     single = (options.folder / options.config).is_file()
-    folders = [options.folder] if single else sorted(p.parent for p in options.folder.glob(f"*/{options.config}"))
+    pattern = options.config if single else f"*/{options.config}"
+    folders = sorted(p.parent for p in options.folder.glob(pattern))
     if not folders:
         sys.exit(f"{options.folder} has no {options.config}, nor has any folder in it")
     into_file = single and options.out.suffix == ".gguf"
