@@ -15,8 +15,7 @@ transformers 5.23.0).
 
 Which class converts a folder, which metadata it writes and what it does to the tensors is decided by llama.cpp's code alone.
 Only the vocabulary is replaced, since the fixtures have no tokenizer: `vocab_size` placeholder tokens, as many as llama.cpp
-asks for to load the file.
-
+asks for to load the file. The causal masks among old GPT-2 weights are left out.
 A folder that the converter refuses is tried once more with the settings that the converter expects of a published checkpoint
 and that transformers' configuration classes drop or rename (see `as_published`). What is refused then is reported with the
 converter's own words. `OUT_DIR/conversion.json` says for each folder what became of it.
