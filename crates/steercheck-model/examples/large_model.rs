@@ -141,7 +141,10 @@ fn run(folder: &Path, prompts: usize, tokens: usize) -> Result<(), Box<dyn Error
     let started = Instant::now();
     let prefixes = model.prefill(&ids)?;
     let seconds = started.elapsed().as_secs_f64();
-    println!("prefill: {prompts} prompts of {tokens} tokens in {seconds:.1} s, {:.0} tokens/s", (prompts * tokens) as f64 / seconds);
+    println!(
+        "prefill: {prompts} prompts of {tokens} tokens in {seconds:.1} s, {:.0} tokens/s",
+        (prompts * tokens) as f64 / seconds
+    );
     for prefix in &prefixes {
         take(prefix.residuals())?;
     }

@@ -332,10 +332,15 @@ impl<'a> Loader<'a> {
                 .iter()
                 .map(|(n, _)| n.to_string())
                 .filter(|n| !used.contains(n) && !READ_WITH_SPEC.contains(&n.as_str()))
+                .filter(|n| !BUFFERS.iter().any(|end| n.ends_with(end)))
                 .collect(),
         }
     }
 }
+
+/// Endings of what old checkpoints carry beside weights: causal masks, and frequencies, which are computed here.
+const BUFFERS: [&str; 5] =
+    [".attn.bias", ".attention.bias", ".attn.masked_bias", ".attention.masked_bias", "rotary_emb.inv_freq"];
 
 /// Whether a stored tensor has the shape that a place of it needs, `total` rows in all.
 fn fits(tensor: &StoredTensor, need: &Need, place: Place, total: usize) -> bool {

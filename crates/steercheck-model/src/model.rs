@@ -171,6 +171,11 @@ impl Loaded {
         let (spec, names) = families::from_gguf(&gguf, &weights)?;
         let vocab_size = spec.vocab_size;
         let model = Loader::new(&weights, names, spec, options).load(file_name(path), "gguf")?;
+        // What a converter wrote, the architecture reads: a bias or norm that is left out here would change the results.
+        if let Some(name) = model.info.unused_tensors.first() {
+            let problem = "is in the file, but nothing of this architecture reads it; convert the model again".into();
+            return Err(ModelError::Tensor { name: name.clone(), problem });
+        }
         let tokenizer = Tokenizer::from_gguf(&gguf, vocab_size);
         Ok(Self { model, tokenizer })
     }

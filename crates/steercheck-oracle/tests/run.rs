@@ -126,6 +126,19 @@ fn assert_complete(golden: &TensorFile, result: &TensorFile, jobs: &[&str]) {
 }
 
 #[test]
+fn jobs_on_every_fixture_that_has_some_agree() {
+    let Some(jobs) = common::jobs_folder() else { return };
+    let fixtures = common::GOLDEN.iter().filter(|name| **name != "smollm2");
+    let files: Vec<PathBuf> = fixtures.map(|name| jobs.join(format!("{name}.json"))).collect();
+    let ran = Bench::new().run(&files, &["--json"]);
+    assert_eq!((ran.status, ran.entries().len()), (0, 3), "{}", ran.err);
+    for entry in ran.entries() {
+        let agree = outcomes(&entry).into_iter().filter(|(_, outcome)| *outcome == "agrees").count();
+        assert!(agree >= 5, "{entry}");
+    }
+}
+
+#[test]
 fn the_fixture_agrees_and_what_is_not_built_is_listed() {
     let Some(jobs) = common::jobs_folder() else { return };
     let bench = Bench::new();
