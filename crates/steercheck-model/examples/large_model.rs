@@ -51,15 +51,34 @@ fn numbers(seed: u64, count: usize, inputs: usize) -> Vec<u8> {
     out
 }
 
-/// Names, shapes and the number of inputs (0 for norms) of a llama's tensors.
-fn tensors([d, inner, blocks, heads, kv, vocab]: [usize; 6]) -> Vec<(String, Vec<usize>, usize)> {
+/// A tensor of the model.
+struct Planned {
+    name: String,
+    shape: Vec<usize>,
+}
+
+impl Planned {
+    fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    fn bytes(&self) -> usize {
+        2 * self.count()
+    }
+
+    /// 0 for norms.
+    fn inputs(&self) -> usize {
+        self.shape.get(1).copied().unwrap_or(0)
+    }
+}
+
+/// A llama's tensors.
+fn tensors([d, inner, blocks, heads, kv, vocab]: [usize; 6]) -> Vec<Planned> {
     let kv = kv * (d / heads);
-    let mut out = vec![("model.embed_tokens.weight".to_string(), vec![vocab, d], d)];
+    let planned = |name: String, shape: Vec<usize>| Planned { name, shape };
+    let mut out = vec![planned("model.embed_tokens.weight".into(), vec![vocab, d])];
     for b in 0..blocks {
-        let mut add = |stem: &str, shape: Vec<usize>| {
-            let inputs = if shape.len() == 1 { 0 } else { shape[1] };
-            out.push((format!("model.layers.{b}.{stem}.weight"), shape, inputs));
-        };
+        let mut add = |stem: &str, shape| out.push(planned(format!("model.layers.{b}.{stem}.weight"), shape));
         for (stem, rows) in [("q", d), ("k", kv), ("v", kv)] {
             add(&format!("self_attn.{stem}_proj"), vec![rows, d]);
         }
@@ -70,8 +89,8 @@ fn tensors([d, inner, blocks, heads, kv, vocab]: [usize; 6]) -> Vec<(String, Vec
         add("input_layernorm", vec![d]);
         add("post_attention_layernorm", vec![d]);
     }
-    out.push(("model.norm.weight".to_string(), vec![d], 0));
-    out.push(("lm_head.weight".to_string(), vec![vocab, d], d));
+    out.push(planned("model.norm.weight".into(), vec![d]));
+    out.push(planned("lm_head.weight".into(), vec![vocab, d]));
     out
 }
 
@@ -84,27 +103,28 @@ fn make(folder: &Path, shape: [usize; 6]) -> Result<(), Box<dyn Error>> {
         "max_position_embeddings": 4096, "torch_dtype": "bfloat16",
     });
     fs::write(folder.join("config.json"), config.to_string())?;
-    let mut shards: Vec<Vec<(u64, String, Vec<usize>, usize)>> = vec![Vec::new()];
+    let tensors = tensors(shape);
+    let mut shards: Vec<Vec<usize>> = Vec::new();
     let mut size = 0;
-    for (seed, (name, shape, inputs)) in tensors(shape).into_iter().enumerate() {
-        let bytes = 2 * shape.iter().product::<usize>();
-        if size + bytes > SHARD {
-            shards.push(Vec::new());
-            size = 0;
-        }
-        size += bytes;
-        if let Some(last) = shards.last_mut() {
-            last.push((mix(seed as u64 + 1), name, shape, inputs));
+    for (i, tensor) in tensors.iter().enumerate() {
+        size += tensor.bytes();
+        match shards.last_mut() {
+            Some(last) if size <= SHARD => last.push(i),
+            _ => {
+                size = tensor.bytes();
+                shards.push(vec![i]);
+            }
         }
     }
     let mut index = Map::new();
     for (i, shard) in shards.iter().enumerate() {
         let file = format!("model-{:05}-of-{:05}.safetensors", i + 1, shards.len());
         let (mut header, mut at) = (Map::new(), 0);
-        for (_, name, shape, _) in shard {
-            let end = at + 2 * shape.iter().product::<usize>();
-            header.insert(name.clone(), json!({"dtype": "BF16", "shape": shape, "data_offsets": [at, end]}));
-            index.insert(name.clone(), json!(file));
+        for tensor in shard.iter().map(|t| &tensors[*t]) {
+            let end = at + tensor.bytes();
+            let entry = json!({"dtype": "BF16", "shape": tensor.shape, "data_offsets": [at, end]});
+            header.insert(tensor.name.clone(), entry);
+            index.insert(tensor.name.clone(), json!(file));
             at = end;
         }
         let mut header = Value::Object(header).to_string().into_bytes();
@@ -112,8 +132,8 @@ fn make(folder: &Path, shape: [usize; 6]) -> Result<(), Box<dyn Error>> {
         let mut out = BufWriter::new(File::create(folder.join(&file))?);
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
-        for (seed, _, shape, inputs) in shard {
-            out.write_all(&numbers(*seed, shape.iter().product(), *inputs))?;
+        for t in shard {
+            out.write_all(&numbers(mix(*t as u64 + 1), tensors[*t].count(), tensors[*t].inputs()))?;
         }
         out.flush()?;
         println!("{file}: {:.2} GB", at as f64 / 1e9);

@@ -17,6 +17,7 @@ mod families;
 mod files;
 mod forest;
 mod gguf;
+mod kernels;
 mod layout;
 mod linear;
 mod loader;

@@ -5,6 +5,7 @@ use candle_core::{Device, Module, Tensor};
 use rayon::prelude::*;
 
 use crate::error::{ModelError, Result};
+use crate::kernels;
 use crate::weights::StoredMatrix;
 
 /// A matrix `[out, in]`. Clones share what they hold.
@@ -35,9 +36,13 @@ impl Linear {
         })
     }
 
-    /// `x` `[rows, in]` to `[rows, out]` by the matrix alone.
+    /// `x` `[rows, in]` to `[rows, out]` by the matrix alone. The one place that looks at the device: the CPU has kernels of
+    /// ours, other devices have candle's.
     pub(crate) fn product(&self, x: &Tensor) -> Result<Tensor> {
+        let own = x.device().is_cpu() && kernels::available();
         match &self.weight {
+            Weight::Dense(w) if own => Ok(kernels::dense(x, w)?),
+            Weight::Stored(w) if own => w.product_on_cpu(x),
             Weight::Dense(w) => Ok(x.matmul(&w.t()?)?),
             Weight::Integer(q) => Ok(q.forward(x)?),
             Weight::Stored(w) => w.product(x),
@@ -52,7 +57,7 @@ impl Linear {
                 let rows = ids
                     .par_iter()
                     .map(|id| w.widen_outputs(&(*id as usize..*id as usize + 1), device))
-                    .collect::<Result<Vec<Tensor>>>()?;
+                    .collect::<candle_core::Result<Vec<Tensor>>>()?;
                 Ok(Tensor::cat(&rows, 0)?)
             }
             // The loader keeps the embedding out of the integer kernels.

@@ -6,6 +6,7 @@ use candle_core::{Device, Tensor};
 
 use super::StoredTensor;
 use crate::error::Result;
+use crate::kernels::{self, Matrix, Rows};
 use crate::slots::Orientation;
 
 /// Bytes of f32 that one tile is widened to.
@@ -51,20 +52,34 @@ impl StoredMatrix {
     }
 
     /// The outputs of these numbers, `[outputs, inputs]`.
-    pub(crate) fn widen_outputs(&self, wanted: &Range<usize>, device: &Device) -> Result<Tensor> {
+    pub(crate) fn widen_outputs(&self, wanted: &Range<usize>, device: &Device) -> candle_core::Result<Tensor> {
         let runs = section(&self.outputs, wanted.start, wanted.end);
         if self.orientation == Orientation::InOut {
             let all = self.tensor.widen_rows(0..self.tensor.rows(), device)?.t()?;
-            let parts = runs.iter().map(|r| Ok(all.narrow(0, r.start, r.len())?)).collect::<Result<Vec<_>>>()?;
-            return Ok(Tensor::cat(&parts, 0)?.contiguous()?);
+            let parts =
+                runs.iter().map(|r| all.narrow(0, r.start, r.len())).collect::<candle_core::Result<Vec<_>>>()?;
+            return Tensor::cat(&parts, 0)?.contiguous();
         }
-        let mut parts = runs.into_iter().map(|r| self.tensor.widen_rows(r, device)).collect::<Result<Vec<Tensor>>>()?;
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 0)? })
+        let widen = |r| self.tensor.widen_rows(r, device);
+        let mut parts = runs.into_iter().map(widen).collect::<candle_core::Result<Vec<Tensor>>>()?;
+        if parts.len() == 1 { Ok(parts.remove(0)) } else { Tensor::cat(&parts, 0) }
     }
 
     /// All of it in f32, `[outputs, inputs]`.
     pub(crate) fn widen(&self, device: &Device) -> Result<Tensor> {
-        self.widen_outputs(&(0..self.count()), device)
+        Ok(self.widen_outputs(&(0..self.count()), device)?)
+    }
+
+    /// [`StoredMatrix::product`] by the kernels for the CPU: numbers that lie together are read where they lie, others are
+    /// widened a strip at a time.
+    pub(crate) fn product_on_cpu(&self, x: &Tensor) -> Result<Tensor> {
+        if self.orientation == Orientation::InOut {
+            return self.product(x);
+        }
+        let widen = |outputs: Range<usize>| self.widen_outputs(&outputs, x.device());
+        let together = if let [run] = self.outputs.as_slice() { self.tensor.numbers(run) } else { None };
+        let rows = together.map_or(Rows::Widened(&widen), |(bytes, number)| Rows::Stored(bytes, number));
+        Ok(kernels::multiply(x, Matrix { rows, out: self.count(), inner: self.tensor.inner() })?)
     }
 
     /// `x` `[rows, inputs]` to `[rows, outputs]`, widened tile by tile.

@@ -16,6 +16,7 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::error::{ModelError, Result};
 use crate::gguf::Gguf;
+use crate::kernels::Number;
 pub(crate) use mapping::Mapping;
 pub(crate) use matrix::StoredMatrix;
 
@@ -104,8 +105,19 @@ impl StoredTensor {
                 || self.map.bytes()[self.range.clone()] != other.map.bytes()[other.range.clone()])
     }
 
+    /// The bytes of rows and how their numbers are written; `None` for quantised ones.
+    pub(crate) fn numbers(&self, rows: &Range<usize>) -> Option<(&[u8], Number)> {
+        let number = match self.stored {
+            StoredType::F32 => Number::F32,
+            StoredType::F16 => Number::F16,
+            StoredType::Bf16 => Number::Bf16,
+            StoredType::Ggml(_) => return None,
+        };
+        Some((self.row_bytes(rows), number))
+    }
+
     /// Rows `[rows, inner]` widened to f32.
-    pub(crate) fn widen_rows(&self, rows: Range<usize>, device: &Device) -> Result<Tensor> {
+    pub(crate) fn widen_rows(&self, rows: Range<usize>, device: &Device) -> candle_core::Result<Tensor> {
         let raw = self.row_bytes(&rows);
         let shape = [rows.len(), self.inner()];
         Ok(match self.stored {
@@ -116,11 +128,11 @@ impl StoredTensor {
         })
     }
 
-    fn quantised(&self, raw: &[u8], t: GgmlDType, rows: usize, device: &Device) -> Result<QTensor> {
+    fn quantised(&self, raw: &[u8], t: GgmlDType, rows: usize, device: &Device) -> candle_core::Result<QTensor> {
         // candle casts the bytes to its blocks and asserts their alignment; a file may place them anywhere.
         let aligned = (raw.as_ptr() as usize).is_multiple_of(4);
         let data = if aligned { Cow::Borrowed(raw) } else { Cow::Owned(raw.to_vec()) };
-        Ok(QTensor::new(QStorage::from_data(data, device, t)?, (rows, self.inner()))?)
+        QTensor::new(QStorage::from_data(data, device, t)?, (rows, self.inner()))
     }
 
     /// The whole tensor in its stored quantisation, for candle's integer kernels; `None` for float types, and for rows of
