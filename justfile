@@ -29,3 +29,8 @@ oracle *JOBS:
 [group('evidence')]
 bench *ARGS:
     cargo run --release -p steercheck-model --example throughput -- {{ARGS}}
+
+# What takes too long for every commit, all of it or some steps: specs, variants, converter, bound, large.
+[group('evidence')]
+nightly *STEPS:
+    scripts/nightly.sh {{STEPS}}

@@ -10,7 +10,7 @@ fn main() -> Result<()> {
         eprintln!("usage: edit MODEL PROMPT");
         return Ok(());
     };
-    let Loaded { model, tokenizer } = Loaded::open(Path::new(path), &LoadOptions::default())?;
+    let Loaded { model, tokenizer, .. } = Loaded::open(Path::new(path), &LoadOptions::default())?;
     let tokenizer = tokenizer?;
     let prefix = model.prefill(&[tokenizer.encode(prompt)?])?.remove(0);
 

@@ -12,19 +12,35 @@ use crate::block::BlockWeights;
 use crate::embedding::EmbeddingWeights;
 use crate::error::{ModelError, Result, bytes_text};
 use crate::families::READ_WITH_SPEC;
+use crate::kernels;
 use crate::linear::{Linear, Weight};
 use crate::mlp::{DenseMlp, ExpertMlps, MlpWeights};
 use crate::model::{Kernels, LoadOptions, Model, ModelInfo, Precision};
 use crate::norm::Norm;
 use crate::slots::{Cut, Names, Need, Orientation, Part, Piece, Place, Slot};
 use crate::spec::{Affine, Arrangement, DecoderSpec, Gating, NormSpec, QkNorm, Tying};
-use crate::weights::{StoredMatrix, StoredTensor, Weights};
+use crate::weights::{StoredMatrix, StoredTensor, StoredType, Weights};
 
 /// A stored tensor and what of it a place takes.
 struct Found<'a> {
     tensor: &'a StoredTensor,
     place: Place,
     rows: Vec<Range<usize>>,
+}
+
+impl Found<'_> {
+    /// Whether the place takes all of the tensor.
+    fn is_whole(&self) -> bool {
+        self.rows.iter().map(Range::len).sum::<usize>() == self.tensor.rows()
+    }
+}
+
+/// What becomes of the weights in memory.
+struct Forms {
+    precision: Precision,
+    kernels: Kernels,
+    /// What they take besides the mapped file.
+    bytes: u64,
 }
 
 pub(crate) struct Loader<'a> {
@@ -229,20 +245,31 @@ impl<'a> Loader<'a> {
         }))
     }
 
-    /// The form that the request and the budget lead to, and the bytes it takes.
-    fn precision(&self, parameters: u64) -> Result<(Precision, u64)> {
+    /// The forms that the request, the stored types and the budget lead to. Quantised weights are faster widened once. Floats are as fast where they lie, given kernels that read them.
+    fn forms(&self, parameters: u64, matrices: &[Found<'_>]) -> Result<Forms> {
+        let memory = self.options.memory;
         let widened = parameters * 4;
+        let quantised = |m: &Found<'_>| matches!(m.tensor.stored, StoredType::Ggml(_));
+        let read_in_place = kernels::available() && self.options.device.is_cpu();
         let chosen = match self.options.precision {
+            Precision::Auto if read_in_place && !matrices.iter().any(quantised) => Precision::Stored,
             // A quarter of the budget stays for activations.
-            Precision::Auto if widened <= self.options.memory / 4 * 3 => Precision::F32,
+            Precision::Auto if widened <= memory / 4 * 3 => Precision::F32,
             Precision::Auto => Precision::Stored,
             asked => asked,
         };
-        let bytes = if chosen == Precision::F32 { widened } else { 0 };
-        if bytes > self.options.memory {
-            return Err(ModelError::Memory { needed: bytes_text(bytes), budget: bytes_text(self.options.memory) });
+        let k_quants = matrices.iter().filter(|m| m.is_whole() && m.tensor.is_k_quant());
+        let integer = match self.options.kernels {
+            Kernels::Integer => k_quants.map(|m| m.tensor.bytes()).sum(),
+            Kernels::Float => 0,
+        };
+        // Integer kernels work on copies.
+        let bytes = if chosen == Precision::F32 { widened } else { integer };
+        if bytes > memory {
+            return Err(ModelError::Memory { needed: bytes_text(bytes), budget: bytes_text(memory) });
         }
-        Ok((chosen, bytes))
+        let kernels = if integer > 0 { Kernels::Integer } else { Kernels::Float };
+        Ok(Forms { precision: chosen, kernels, bytes })
     }
 
     fn embedding(&self, precision: Precision) -> Result<EmbeddingWeights> {
@@ -271,14 +298,15 @@ impl<'a> Loader<'a> {
     /// The model, once every tensor has been found to be there in its shape: a wrong configuration fails before anything
     /// is widened.
     pub(crate) fn load(self, name: String, format: &'static str) -> Result<Model> {
+        let mut matrices = Vec::new();
         for need in self.spec.needs() {
             let of_heads = matches!(need.slot, Slot::Block(_, Piece::QueryNorm | Piece::KeyNorm));
             if need.shape.len() == 2 && !of_heads {
-                self.find(&need)?;
+                matrices.push(self.find(&need)?);
             }
         }
         let parameters = self.spec.parameters();
-        let (precision, weight_bytes) = self.precision(parameters)?;
+        let Forms { precision, kernels, bytes } = self.forms(parameters, &matrices)?;
         let blocks = (0..self.spec.depth())
             .into_par_iter()
             .map(|i| self.block(i, precision))
@@ -289,7 +317,7 @@ impl<'a> Loader<'a> {
         let project_out =
             if width == d { None } else { Some(self.linear(Slot::ProjectOut, [width, d], false, precision)?) };
         let final_norm = self.spec.head.norm.map(|n| self.norm(Slot::FinalNorm, &[d], n)).transpose()?;
-        let info = self.info(name, format, parameters, precision);
+        let info = ModelInfo { precision, kernels, ..self.info(name, format, parameters) };
         Ok(Model {
             info,
             device: self.options.device.clone(),
@@ -298,13 +326,13 @@ impl<'a> Loader<'a> {
             final_norm,
             project_out,
             head,
-            activation_budget: self.options.memory.saturating_sub(weight_bytes),
+            activation_budget: self.options.memory.saturating_sub(bytes),
             watcher: None,
             spec: self.spec,
         })
     }
 
-    fn info(&self, name: String, format: &'static str, parameters: u64, precision: Precision) -> ModelInfo {
+    fn info(&self, name: String, format: &'static str, parameters: u64) -> ModelInfo {
         let spec = &self.spec;
         let used = self.used.lock().map(|u| u.clone()).unwrap_or_default();
         let mut stored_types = BTreeMap::new();
@@ -323,7 +351,7 @@ impl<'a> Loader<'a> {
             vocab_size: spec.vocab_size,
             parameters,
             stored_types,
-            precision,
+            precision: self.options.precision,
             kernels: self.options.kernels,
             weights_hash: self.weights.hash.clone(),
             file_bytes: self.weights.bytes,

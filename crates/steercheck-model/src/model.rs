@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use candle_core::Device;
 use serde::Serialize;
@@ -23,10 +24,11 @@ use crate::weights::Weights;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
-    /// [`Precision::F32`] if that fits the memory budget, else [`Precision::Stored`].
+    /// [`Precision::Stored`] for files of f32, f16 and bf16, which are multiplied as fast where they lie; for quantised ones
+    /// [`Precision::F32`] if that fits three quarters of the memory budget, else [`Precision::Stored`].
     #[default]
     Auto,
-    /// As in the file, mapped, widened tile by tile inside each product.
+    /// As in the file, mapped, widened inside each product.
     Stored,
     /// Widened to f32 once, at load.
     F32,
@@ -39,8 +41,8 @@ pub enum Kernels {
     /// Weights are widened; the product is f32.
     #[default]
     Float,
-    /// candle's integer kernels, which round activations to 8 bits in every product: results are not the model's to
-    /// better than a few per cent.
+    /// candle's integer kernels for K-quants, which round activations to 8 bits in every product: results are not the
+    /// model's to better than a few per cent. Other types are multiplied as with [`Kernels::Float`].
     Integer,
 }
 
@@ -128,6 +130,8 @@ pub struct Loaded {
     pub model: Model,
     /// The tokenizer, or why there is none (fixtures and some checkpoints carry none).
     pub tokenizer: std::result::Result<Tokenizer, ModelError>,
+    /// What reading the weight files once took, when they were hashed.
+    pub reading: Duration,
 }
 
 impl Loaded {
@@ -163,7 +167,7 @@ impl Loaded {
         let vocab_size = spec.vocab_size;
         let model = Loader::new(&weights, names, spec, options).load(file_name(folder), "safetensors")?;
         let tokenizer = Tokenizer::from_folder(folder, vocab_size);
-        Ok(Self { model, tokenizer })
+        Ok(Self { model, tokenizer, reading: weights.reading })
     }
 
     fn open_gguf(path: &Path, options: &LoadOptions) -> Result<Self> {
@@ -177,7 +181,7 @@ impl Loaded {
             return Err(ModelError::Tensor { name: name.clone(), problem });
         }
         let tokenizer = Tokenizer::from_gguf(&gguf, vocab_size);
-        Ok(Self { model, tokenizer })
+        Ok(Self { model, tokenizer, reading: weights.reading })
     }
 }
 
@@ -185,6 +189,11 @@ impl Model {
     /// Has progress reported to `watcher` from now on.
     pub fn watch(&mut self, watcher: Option<Watcher>) {
         self.watcher = watcher;
+    }
+
+    /// Bytes that activations may take.
+    pub fn activation_budget(&self) -> u64 {
+        self.activation_budget
     }
 
     /// The device that tensors live on.

@@ -112,6 +112,12 @@ impl Model {
         Ok(run::bytes(self, &segments, &Keep::default()))
     }
 
+    /// As [`Model::replay_bytes`], before there are prefixes: for `rows` that each recompute the last token of a prompt of
+    /// at most `length`.
+    pub fn rows_bytes(&self, rows: usize, length: usize) -> u64 {
+        run::block_bytes(self, rows, 2 * length)
+    }
+
     /// Runs all rows together, each from the residual where its edits begin to act. Everything is checked before
     /// anything runs.
     pub fn replay(&self, rows: &[Row<'_>]) -> Result<Replayed> {

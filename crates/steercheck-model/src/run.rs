@@ -38,19 +38,25 @@ pub(crate) fn bytes(model: &Model, segments: &[Segment<'_>], keep: &Keep) -> u64
     let s = &model.spec;
     let rows: usize = segments.iter().map(|s| s.entry.rows()).sum();
     let (q, kv) = (s.heads * s.head_dim, s.kv_heads * s.head_dim);
-    // The busiest moment of a block: residual stream before and after, an output in tiles and joined; q, k, v in tiles and
-    // joined, k and v once more by head, head outputs by group, joined and in order; cosines and sines.
-    let live = rows * (5 * s.hidden_size + 4 * q + 6 * kv + s.rotary.len() * s.head_dim);
-    let tile = rows.min(TILE_ROWS) * 4 * s.widest_inner();
     // Scores exist for as many segments at once as there are threads.
     let longest = segments.iter().map(|s| s.entry.rows() * s.length * 2).max().unwrap_or(0);
-    let scores = longest * s.heads * rayon::current_num_threads();
     let kept = (s.depth() + 1)
         * (keep.residual.len() * s.hidden_size
             + keep.heads.len() * q
             + (keep.attention.len() + keep.mlp.len()) * s.hidden_size
             + if keep.key_values { rows * 2 * kv } else { 0 });
-    4 * (live + tile + scores + kept) as u64
+    block_bytes(model, rows, longest) + 4 * kept as u64
+}
+
+/// Estimate of the bytes at the busiest moment of a block, with so many rows, and so many scores of a head at once.
+pub(crate) fn block_bytes(model: &Model, rows: usize, scores: usize) -> u64 {
+    let s = &model.spec;
+    let (q, kv) = (s.heads * s.head_dim, s.kv_heads * s.head_dim);
+    // Residual stream before and after, an output in tiles and joined; q, k, v in tiles and joined, k and v once more by
+    // head, head outputs by group, joined and in order; cosines and sines.
+    let live = rows * (5 * s.hidden_size + 4 * q + 6 * kv + s.rotary.len() * s.head_dim);
+    let tile = rows.min(TILE_ROWS) * 4 * s.widest_inner();
+    4 * (live + tile + scores * s.heads * rayon::current_num_threads()) as u64
 }
 
 /// Runs the segments from where they enter to the top.

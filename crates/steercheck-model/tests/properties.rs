@@ -3,17 +3,14 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use candle_core::Tensor;
 use common::difference;
+use common::edits::{edit, vector};
 use common::random::{self, Numbers, Sizes};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Value, json};
-use steercheck_model::{
-    Block, Edit, EditedPrompt, Head, LoadOptions, Loaded, Model, Operation, Positions, Precision, Reads, Row, Site,
-};
+use steercheck_model::{Edit, EditedPrompt, LoadOptions, Loaded, Model, Operation, Precision, Reads, Row, Site};
 use tempfile::TempDir;
 
 /// Of the largest value that is compared, or of 1.
@@ -141,34 +138,6 @@ fn assert_near(what: &str, a: &Tensor, b: &Tensor) {
     assert!(d <= TOLERANCE * scale, "{what}: {d} of {scale}");
 }
 
-fn vector(width: usize, numbers: &mut Numbers) -> Arc<[f32]> {
-    (0..width).map(|_| 2.0 * numbers.unit()).collect()
-}
-
-/// A random edit of a prompt.
-fn edit(model: &Model, length: usize, numbers: &mut Numbers) -> Edit {
-    let spec = &model.spec;
-    let block = Block(1 + numbers.below(spec.depth()));
-    let site = match numbers.below(4) {
-        0 => Site::Residual(numbers.below(spec.depth() + 1)),
-        1 => Site::HeadOutput(block, Head(numbers.below(spec.heads))),
-        2 => Site::AttentionOutput(block),
-        _ => Site::MlpOutput(block),
-    };
-    let width = if matches!(site, Site::HeadOutput(..)) { spec.head_dim } else { spec.hidden_size };
-    let operation = match numbers.below(3) {
-        0 => Operation::Replace(vector(width, numbers)),
-        1 => Operation::Add { vector: vector(width, numbers), strength: 2.0 * numbers.unit() },
-        _ => Operation::Scale(2.0 * numbers.unit()),
-    };
-    let positions = match numbers.below(4) {
-        0 => Positions::All,
-        1 => Positions::At((0..length).filter(|p| p % 2 == 0).collect()),
-        _ => Positions::Last,
-    };
-    Edit { site, positions, operation }
-}
-
 /// Residual L at the last token of an edited prompt, run whole and for itself.
 fn naive(model: &Model, tokens: &[u32], edits: &[Edit]) -> Tensor {
     let prompt = EditedPrompt { tokens: tokens.to_vec(), edits: edits.to_vec() };
@@ -208,7 +177,7 @@ fn replayed_edits_equal_full_passes_with_the_same_edits() {
                 wanted.push(naive(model, tokens, &[]));
                 rows.push(Row::baseline(prefix, numbers.below(model.spec.depth() + 1)));
                 for count in [1, 1, 1, 1, 2, 3] {
-                    let edits: Vec<Edit> = (0..count).map(|_| edit(model, tokens.len(), numbers)).collect();
+                    let edits: Vec<Edit> = (0..count).map(|_| edit(&model.spec, tokens.len(), numbers)).collect();
                     wanted.push(naive(model, tokens, &edits));
                     rows.push(Row::edited(prefix, edits));
                 }

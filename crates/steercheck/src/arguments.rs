@@ -114,13 +114,13 @@ pub(crate) struct CheckOptions {
     #[arg(long)]
     pub(crate) json: bool,
     /// Form of the weights in memory: `stored` as in the file, widened while multiplying; `f32` widened once; `auto`
-    /// f32 if it fits, else stored
+    /// stored, but f32 for quantised weights if it fits
     #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, default_value_t = Dtype::Auto)]
     pub(crate) dtype: Dtype,
     /// Memory for weights and activations, e.g. 800M or 12G [default: 80 % of what is available]
     #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_bytes)]
     pub(crate) memory: Option<u64>,
-    /// Multiply quantised weights with integer kernels: faster, but activations are rounded to 8 bits
+    /// Multiply K-quants with integer kernels: faster, but activations are rounded to 8 bits
     #[arg(long)]
     pub(crate) integer_kernels: bool,
     /// Accept the licence that the model is published under

@@ -13,7 +13,7 @@ use crate::error::CliError;
 use crate::machine::usable_memory;
 use crate::models::{self, print};
 use crate::progress::{Work, line};
-use crate::{device, report};
+use crate::{cost, device, report};
 
 /// The tasks of a check that names none.
 const DEFAULT_TASKS: [&str; 4] = ["present-past", "singular-plural", "capitalise", "country-capital"];
@@ -32,11 +32,17 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     record::check_folder(&options.out)?;
     let found = models::find(options.model.as_deref(), options.accept_licence, false)?;
     let started = Instant::now();
-    let Loaded { mut model, tokenizer } = open(&found.path, options)?;
+    let memory = options.memory.unwrap_or_else(usable_memory);
+    let Loaded { mut model, tokenizer, reading } = open(&found.path, options, memory)?;
     let tokenizer = tokenizer?;
     let (cells, not_run) = prepare(&model, &tokenizer, &tasks, &protocol, &profile, options.seed)?;
     if let Some(first) = not_run.first().filter(|_| cells.is_empty() || !options.tasks.is_empty()) {
         return Err(CliError::Usage(first.reason.to_string()));
+    }
+    let passes = cells.iter().map(TaskVectorCell::passes).sum();
+    let files = cost::Files::of(&model.info, reading);
+    if let Some(cost) = files.and_then(|files| cost::of_reading(files, memory, passes)) {
+        line(&format!("note: {cost}"));
     }
     let records = run_cells(&mut model, &tokenizer, &cells, options)?;
     if options.json {
@@ -87,7 +93,7 @@ fn tasks(options: &CheckOptions, protocol: &Protocol) -> Result<Vec<Task>, CliEr
     Ok(out)
 }
 
-fn open(path: &Path, options: &CheckOptions) -> Result<Loaded, CliError> {
+fn open(path: &Path, options: &CheckOptions, memory: u64) -> Result<Loaded, CliError> {
     let options = LoadOptions {
         device: device::best(),
         precision: match options.dtype {
@@ -96,9 +102,15 @@ fn open(path: &Path, options: &CheckOptions) -> Result<Loaded, CliError> {
             Dtype::F32 => Precision::F32,
         },
         kernels: if options.integer_kernels { Kernels::Integer } else { Kernels::Float },
-        memory: options.memory.unwrap_or_else(usable_memory),
+        memory,
     };
-    Ok(Loaded::open(path, &options)?)
+    let loaded = Loaded::open(path, &options)?;
+    if options.kernels == Kernels::Integer && loaded.model.info.kernels == Kernels::Float {
+        let types: Vec<&str> = loaded.model.info.stored_types.keys().map(String::as_str).collect();
+        let reason = "--integer-kernels multiplies K-quants, and this file holds none";
+        return Err(CliError::Usage(format!("{reason} ({}); leave the option out", types.join(", "))));
+    }
+    Ok(loaded)
 }
 
 fn prepare(

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check;
+mod cost;
 mod device;
 mod error;
 mod machine;

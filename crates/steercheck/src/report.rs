@@ -18,7 +18,9 @@ use crate::tables::{Flush, plain, wrapped};
 pub(crate) fn summary(info: &ModelInfo, tokenizer: &Tokenizer) -> String {
     let types: Vec<String> = info.stored_types.iter().map(|(t, n)| format!("{t} ×{n}")).collect();
     let form = match (info.kernels, info.precision) {
-        (Kernels::Integer, _) => "multiplied by integer kernels: activations are rounded to 8 bits".to_string(),
+        (Kernels::Integer, _) => {
+            "K-quants multiplied by integer kernels: activations are rounded to 8 bits".to_string()
+        }
         (_, Precision::F32) => format!("widened to f32 in memory ({})", bytes_text(info.parameters * 4)),
         (_, _) => "kept as stored and widened to f32 while multiplying".to_string(),
     };

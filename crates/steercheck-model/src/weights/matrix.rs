@@ -46,6 +46,14 @@ impl StoredMatrix {
         self.outputs.iter().map(Range::len).sum()
     }
 
+    /// Inputs.
+    fn inputs(&self) -> usize {
+        match self.orientation {
+            Orientation::OutIn => self.tensor.inner(),
+            Orientation::InOut => self.tensor.rows(),
+        }
+    }
+
     /// Whether it is the whole stored tensor as it lies there.
     pub(crate) fn is_whole(&self) -> bool {
         self.orientation == Orientation::OutIn && self.outputs.len() == 1 && self.count() == self.tensor.rows()
@@ -54,13 +62,10 @@ impl StoredMatrix {
     /// The outputs of these numbers, `[outputs, inputs]`.
     pub(crate) fn widen_outputs(&self, wanted: &Range<usize>, device: &Device) -> candle_core::Result<Tensor> {
         let runs = section(&self.outputs, wanted.start, wanted.end);
-        if self.orientation == Orientation::InOut {
-            let all = self.tensor.widen_rows(0..self.tensor.rows(), device)?.t()?;
-            let parts =
-                runs.iter().map(|r| all.narrow(0, r.start, r.len())).collect::<candle_core::Result<Vec<_>>>()?;
-            return Tensor::cat(&parts, 0)?.contiguous();
-        }
-        let widen = |r| self.tensor.widen_rows(r, device);
+        let widen = |r| match self.orientation {
+            Orientation::OutIn => self.tensor.widen_rows(r, device),
+            Orientation::InOut => self.tensor.widen_columns(&r, device)?.t()?.contiguous(),
+        };
         let mut parts = runs.into_iter().map(widen).collect::<candle_core::Result<Vec<Tensor>>>()?;
         if parts.len() == 1 { Ok(parts.remove(0)) } else { Tensor::cat(&parts, 0) }
     }
@@ -73,39 +78,23 @@ impl StoredMatrix {
     /// [`StoredMatrix::product`] by the kernels for the CPU: numbers that lie together are read where they lie, others are
     /// widened a strip at a time.
     pub(crate) fn product_on_cpu(&self, x: &Tensor) -> Result<Tensor> {
-        if self.orientation == Orientation::InOut {
-            return self.product(x);
-        }
         let widen = |outputs: Range<usize>| self.widen_outputs(&outputs, x.device());
-        let together = if let [run] = self.outputs.as_slice() { self.tensor.numbers(run) } else { None };
+        let together = match (self.orientation, self.outputs.as_slice()) {
+            (Orientation::OutIn, [run]) => self.tensor.numbers(run),
+            _ => None,
+        };
         let rows = together.map_or(Rows::Widened(&widen), |(bytes, number)| Rows::Stored(bytes, number));
-        Ok(kernels::multiply(x, Matrix { rows, out: self.count(), inner: self.tensor.inner() })?)
+        Ok(kernels::multiply(x, Matrix { rows, out: self.count(), inner: self.inputs() })?)
     }
 
     /// `x` `[rows, inputs]` to `[rows, outputs]`, widened tile by tile.
     pub(crate) fn product(&self, x: &Tensor) -> Result<Tensor> {
         use rayon::prelude::*;
-        let device = x.device();
-        if self.orientation == Orientation::OutIn {
-            let parts = tiles(self.count(), x.dim(1)?)
-                .into_par_iter()
-                .map(|outputs| Ok(x.matmul(&self.widen_outputs(&outputs, device)?.t()?)?))
-                .collect::<Result<Vec<Tensor>>>()?;
-            return Ok(Tensor::cat(&parts, 1)?);
-        }
-        // Stored inputs are rows: a tile of them gives a part of every sum.
-        let mut sum: Option<Tensor> = None;
-        for inputs in tiles(self.tensor.rows(), self.tensor.inner()) {
-            let rows = self.tensor.widen_rows(inputs.clone(), device)?;
-            let parts =
-                self.outputs.iter().map(|r| Ok(rows.narrow(1, r.start, r.len())?)).collect::<Result<Vec<_>>>()?;
-            let part = x.narrow(1, inputs.start, inputs.len())?.matmul(&Tensor::cat(&parts, 1)?.contiguous()?)?;
-            sum = Some(match sum {
-                None => part,
-                Some(sum) => (sum + part)?,
-            });
-        }
-        sum.ok_or_else(|| crate::error::ModelError::Plan("a matrix has no inputs".into()))
+        let parts = tiles(self.count(), x.dim(1)?)
+            .into_par_iter()
+            .map(|outputs| Ok(x.matmul(&self.widen_outputs(&outputs, x.device())?.t()?)?))
+            .collect::<Result<Vec<Tensor>>>()?;
+        Ok(Tensor::cat(&parts, 1)?)
     }
 }
 

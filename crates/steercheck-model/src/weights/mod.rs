@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
@@ -91,6 +92,11 @@ impl StoredTensor {
         self.shape.iter().rev().skip(1).product()
     }
 
+    /// Bytes in the file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.range.len() as u64
+    }
+
     fn row_bytes(&self, rows: &Range<usize>) -> &[u8] {
         let (elements, bytes) = self.stored.block();
         let per_row = self.inner() / elements * bytes;
@@ -128,6 +134,22 @@ impl StoredTensor {
         })
     }
 
+    /// Columns `[rows, columns]` widened to f32. Only matrices of floats are kept with their inputs as rows.
+    pub(crate) fn widen_columns(&self, columns: &Range<usize>, device: &Device) -> candle_core::Result<Tensor> {
+        let (size, dtype) = match self.stored {
+            StoredType::F32 => (4, DType::F32),
+            StoredType::F16 => (2, DType::F16),
+            StoredType::Bf16 => (2, DType::BF16),
+            StoredType::Ggml(t) => candle_core::bail!("columns of {t:?} blocks cannot be cut out"),
+        };
+        let all = self.row_bytes(&(0..self.rows()));
+        let mut raw = Vec::with_capacity(self.rows() * columns.len() * size);
+        for row in all.chunks_exact(self.inner() * size) {
+            raw.extend_from_slice(&row[columns.start * size..columns.end * size]);
+        }
+        Tensor::from_raw_buffer(&raw, dtype, &[self.rows(), columns.len()], device)?.to_dtype(DType::F32)
+    }
+
     fn quantised(&self, raw: &[u8], t: GgmlDType, rows: usize, device: &Device) -> candle_core::Result<QTensor> {
         // candle casts the bytes to its blocks and asserts their alignment; a file may place them anywhere.
         let aligned = (raw.as_ptr() as usize).is_multiple_of(4);
@@ -135,15 +157,17 @@ impl StoredTensor {
         QTensor::new(QStorage::from_data(data, device, t)?, (rows, self.inner()))
     }
 
-    /// The whole tensor in its stored quantisation, for candle's integer kernels; `None` for float types, and for rows of
-    /// an odd number of blocks in the types whose kernels assert an even one.
+    /// Whether its type has super-blocks of 256.
+    pub(crate) fn is_k_quant(&self) -> bool {
+        use GgmlDType::{Q2K, Q3K, Q4K, Q5K, Q6K, Q8K};
+        matches!(self.stored, StoredType::Ggml(Q2K | Q3K | Q4K | Q5K | Q6K | Q8K))
+    }
+
+    /// The whole tensor in its stored quantisation, for candle's integer kernels; `None` unless it is a K-quant. The kernels
+    /// of the older types are slower than widening (docs/performance-log.md).
     pub(crate) fn as_quantised(&self, device: &Device) -> Result<Option<QTensor>> {
-        use GgmlDType::{Q4_1, Q5_0, Q5_1};
         match self.stored {
-            StoredType::Ggml(t @ (Q4_1 | Q5_0 | Q5_1)) if !(self.inner() / t.block_size()).is_multiple_of(2) => {
-                Ok(None)
-            }
-            StoredType::Ggml(t) => {
+            StoredType::Ggml(t) if self.is_k_quant() => {
                 let rows = self.rows();
                 Ok(Some(self.quantised(self.row_bytes(&(0..rows)), t, rows, device)?))
             }
@@ -164,6 +188,8 @@ pub(crate) struct Weights {
     pub(crate) hash: String,
     /// Bytes of the weight files.
     pub(crate) bytes: u64,
+    /// What reading all of them once for the hash took.
+    pub(crate) reading: Duration,
 }
 
 impl Weights {
@@ -185,8 +211,7 @@ impl Weights {
                 (name.clone(), stored)
             })
             .collect();
-        let bytes = map.bytes().len() as u64;
-        Ok((Self { tensors, hash: hash_of(&[map]), bytes }, gguf))
+        Ok((Self::of_maps(tensors, &[map]), gguf))
     }
 
     /// Maps one safetensors file.
@@ -214,8 +239,14 @@ impl Weights {
             }
             maps.push(map);
         }
+        Ok(Self::of_maps(tensors, &maps))
+    }
+
+    fn of_maps(tensors: BTreeMap<String, StoredTensor>, maps: &[Arc<Mapping>]) -> Self {
+        let started = Instant::now();
+        let hash = hash_of(maps);
         let bytes = maps.iter().map(|m| m.bytes().len() as u64).sum();
-        Ok(Self { tensors, hash: hash_of(&maps), bytes })
+        Self { tensors, hash, bytes, reading: started.elapsed() }
     }
 
     /// The tensor of this name.

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub(crate) mod convert;
+pub(crate) mod edits;
 pub(crate) mod gguf_writer;
 pub(crate) mod random;
 

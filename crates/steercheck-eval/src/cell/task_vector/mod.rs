@@ -1,5 +1,6 @@
 //! The task-vector cell (methods.md §3): choose a residual on dev, report it on test beside zero-shot, few-shot and placebos.
 
+mod cost;
 mod prepare;
 
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
-//! Preparing a task-vector cell: which items stay, which are dev and test, what stands in every prompt, what it will cost.
+//! Preparing a task-vector cell: which items stay, which are dev and test, what stands in every prompt.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use steercheck_model::{Model, ModelError};
+use steercheck_model::ModelError;
 
 use super::{Asked, DEMONSTRATIONS, DUMMIES, SPLIT_SEED, TaskVectorCell};
 use crate::cell::Subject;
@@ -97,7 +97,8 @@ impl Drawn {
 }
 
 impl TaskVectorCell {
-    /// Splits the items, draws demonstrations, tokenises every prompt. An error if the task has too few items.
+    /// Splits the items, draws demonstrations, tokenises every prompt. An error if the task has too few items, or if what
+    /// they need at once does not fit the memory.
     pub fn prepare(
         subject: &Subject<'_>,
         task: &Task,
@@ -157,7 +158,7 @@ impl TaskVectorCell {
             Baseline::TestItems => &[],
             Baseline::OtherItems(n) => &train[..n.min(train.len())],
         };
-        Ok(Self {
+        let cell = Self {
             info: TaskInfo {
                 name: task.name.clone(),
                 hash: task.hash(),
@@ -176,31 +177,14 @@ impl TaskVectorCell {
             test: all(test, "test")?,
             baseline: all(other, "baseline")?,
             prepared_seconds: started.elapsed().as_secs_f64(),
-        })
+        };
+        cell.check_memory(subject.model)?;
+        Ok(cell)
     }
 
     /// The task's name.
     pub fn task_name(&self) -> &str {
         &self.info.name
-    }
-
-    /// Work ahead in rows × blocks, as [`Model::watch`] counts it; divided by L these are tokens.
-    pub fn planned_work(&self, model: &Model) -> u64 {
-        let depth = model.spec.depth() as u64;
-        let tokens = |prompts: Vec<&Vec<u32>>| model.distinct_tokens(&prompts) as u64;
-        let whole = tokens(self.dev.iter().flat_map(|a| &a.dummy_prompts).collect())
-            + tokens(self.test.iter().flat_map(|a| a.dummy_prompts.iter().chain([&a.few_shot.prompt])).collect())
-            + tokens(self.everything().map(|a| &a.zero_shot.prompt).collect());
-        // Placebos stop at the chosen residual, which is not known yet: half-way is a fair guess.
-        let half = tokens(self.test.iter().flat_map(|a| &a.shuffled).collect())
-            + tokens(self.test.iter().flat_map(|a| &a.wrong).collect())
-            + (self.arms_per_item() * self.test.len()) as u64;
-        let swept = (self.dev.len() + self.test.len()) as u64 * depth * depth.saturating_sub(1) / 2;
-        whole * depth + half * depth / 2 + swept
-    }
-
-    fn arms_per_item(&self) -> usize {
-        if self.protocol.placebos == Placebos::All { 6 } else { 2 }
     }
 
     pub(super) fn everything(&self) -> impl Iterator<Item = &Asked> {

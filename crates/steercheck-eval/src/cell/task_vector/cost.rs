@@ -1,0 +1,64 @@
+//! What a task-vector cell will cost: work, memory, and how often it goes through the weights.
+
+use steercheck_model::{Model, ModelError, Reads, bytes_text};
+
+use super::TaskVectorCell;
+use crate::prompt::Question;
+use crate::protocol::Placebos;
+
+impl TaskVectorCell {
+    /// Work ahead in rows × blocks, as [`Model::watch`] counts it; divided by L these are tokens.
+    pub fn planned_work(&self, model: &Model) -> u64 {
+        let depth = model.spec.depth() as u64;
+        let tokens = |prompts: Vec<&Vec<u32>>| model.distinct_tokens(&prompts) as u64;
+        let whole = tokens(self.dev.iter().flat_map(|a| &a.dummy_prompts).collect())
+            + tokens(self.test.iter().flat_map(|a| a.dummy_prompts.iter().chain([&a.few_shot.prompt])).collect())
+            + tokens(self.everything().map(|a| &a.zero_shot.prompt).collect());
+        // Placebos stop at the chosen residual, which is not known yet: half-way is a fair guess.
+        let half = tokens(self.test.iter().flat_map(|a| &a.shuffled).collect())
+            + tokens(self.test.iter().flat_map(|a| &a.wrong).collect())
+            + (self.arms_per_item() * self.test.len()) as u64;
+        let swept = (self.dev.len() + self.test.len()) as u64 * depth * depth.saturating_sub(1) / 2;
+        whole * depth + half * depth / 2 + swept
+    }
+
+    /// About how often the weights of all blocks are gone through, each time once for all rows together: what a model that
+    /// does not fit in memory is read again for.
+    pub fn passes(&self) -> f64 {
+        let later = |questions: Vec<&Question>| f64::from(u8::from(questions.iter().any(|q| q.answer.len() > 1)));
+        let few_shot = later(self.test.iter().map(|a| &a.few_shot).collect());
+        let zero_shot = later(self.test.iter().map(|a| &a.zero_shot).collect());
+        let baseline = later(self.baseline.iter().map(|a| &a.zero_shot).collect());
+        // Prefill; vectors and curve, on dev and on test; the few-shot arm's longer answers.
+        let whole = 5.0 + few_shot + baseline;
+        // Arms enter at the chosen residual, but for longer answers; two placebos stop there.
+        let halves = if self.protocol.placebos == Placebos::All { 3.0 } else { 1.0 };
+        whole + halves / 2.0 + 2.0 * zero_shot
+    }
+
+    /// An error if what the cell holds at its busiest moment, besides the weights, is more than the budget.
+    pub(super) fn check_memory(&self, model: &Model) -> Result<(), ModelError> {
+        let spec = &model.spec;
+        let prompts: Vec<Vec<u32>> = self.everything().map(|a| a.zero_shot.prompt.clone()).collect();
+        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+        let tokens = model.distinct_tokens(&prompts.iter().collect::<Vec<_>>());
+        // Keys and values of the prefixes stay for as long as the cell runs.
+        let held = 4 * (tokens * 2 * spec.kv_heads * spec.head_dim * spec.depth()) as u64;
+        let rows = self.dev.len().max(self.test.len()) * spec.depth();
+        let dummies: Vec<Vec<u32>> =
+            self.test.iter().flat_map(|a| a.dummy_prompts.iter().chain([&a.few_shot.prompt])).cloned().collect();
+        let needed = model
+            .prefill_bytes(&prompts)
+            .max(held + model.rows_bytes(rows, longest))
+            .max(held + model.trace_bytes(&dummies, &Reads::LAST_RESIDUALS));
+        let budget = model.activation_budget();
+        if needed > budget {
+            return Err(ModelError::Memory { needed: bytes_text(needed), budget: bytes_text(budget) });
+        }
+        Ok(())
+    }
+
+    fn arms_per_item(&self) -> usize {
+        if self.protocol.placebos == Placebos::All { 6 } else { 2 }
+    }
+}

@@ -1,0 +1,35 @@
+//! Random edits of a prompt.
+
+use std::sync::Arc;
+
+use steercheck_model::{Block, DecoderSpec, Edit, Head, Operation, Positions, Site};
+
+use super::random::Numbers;
+
+/// Uniform in -2..2.
+pub(crate) fn vector(width: usize, numbers: &mut Numbers) -> Arc<[f32]> {
+    (0..width).map(|_| 2.0 * numbers.unit()).collect()
+}
+
+/// A random edit of a prompt of this length.
+pub(crate) fn edit(spec: &DecoderSpec, length: usize, numbers: &mut Numbers) -> Edit {
+    let block = Block(1 + numbers.below(spec.depth()));
+    let site = match numbers.below(4) {
+        0 => Site::Residual(numbers.below(spec.depth() + 1)),
+        1 => Site::HeadOutput(block, Head(numbers.below(spec.heads))),
+        2 => Site::AttentionOutput(block),
+        _ => Site::MlpOutput(block),
+    };
+    let width = site.width(spec);
+    let operation = match numbers.below(3) {
+        0 => Operation::Replace(vector(width, numbers)),
+        1 => Operation::Add { vector: vector(width, numbers), strength: 2.0 * numbers.unit() },
+        _ => Operation::Scale(2.0 * numbers.unit()),
+    };
+    let positions = match numbers.below(4) {
+        0 => Positions::All,
+        1 => Positions::At((0..length).filter(|p| p % 2 == 0).collect()),
+        _ => Positions::Last,
+    };
+    Edit { site, positions, operation }
+}

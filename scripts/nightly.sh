@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# What takes too long for every commit: more random specs, settings that the fixtures don't have against transformers, files
+# of llama.cpp's own converter, PyTorch's own files, a model within a quarter of its size, a model of 7 billion parameters.
+#
+#   scripts/nightly.sh [STEP ...]      steps: specs variants converter bound large; all without arguments
+#
+# Its last figures are in docs/nightly.md. It takes 25 GB of disk in a temporary folder (TMPDIR) and about an hour and a half.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export STEERCHECK_SHARED="${STEERCHECK_SHARED:-$PWD/../shared}"
+steps=("$@")
+[ $# -gt 0 ] || steps=(specs variants converter bound large)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# transformers and torch in an environment of their own; the versions that the fixtures were made with.
+python_tools() {
+    [ ! -x "$work/venv/bin/python" ] || return 0
+    python3 -m venv "$work/venv"
+    "$work/venv/bin/pip" install --quiet --requirement scripts/requirements.txt
+}
+
+specs() {
+    STEERCHECK_CASES=5000 cargo test --release -p steercheck-model --test axes
+}
+
+variants() {
+    python_tools
+    "$work/venv/bin/python" scripts/make_variants.py "$work/variants"
+    STEERCHECK_VARIANTS="$work/variants" cargo test -p steercheck-model --test variants -- --nocapture
+}
+
+converter() {
+    python_tools
+    (
+        cd "$work"
+        venv/bin/pip download --quiet --no-deps --no-build-isolation --no-binary llama-cpp-python llama-cpp-python==0.3.36
+        tar xzf llama_cpp_python-0.3.36.tar.gz
+    )
+    "$work/venv/bin/python" scripts/llama_cpp_convert.py --converter "$work/llama_cpp_python-0.3.36/vendor/llama.cpp" \
+        "$STEERCHECK_SHARED/fixtures" "$work/gguf"
+    STEERCHECK_GGUF="$work/gguf" STEERCHECK_GGUF_GOLDEN="$STEERCHECK_SHARED/fixtures" \
+        cargo test -p steercheck-model --test gguf_real_converter -- --nocapture
+}
+
+large_model() {
+    cargo run --release --quiet -p steercheck-model --example large_model -- "$@"
+}
+
+bound() {
+    large_model make "$work/120m" 120m
+    scripts/memory_bound.sh "$work/120m" 2 20
+}
+
+large() {
+    large_model make "$work/7b" 7b
+    large_model run "$work/7b" 25 100
+}
+
+for step in "${steps[@]}"; do
+    echo "== $step"
+    "$step"
+done
