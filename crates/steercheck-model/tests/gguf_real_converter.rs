@@ -4,11 +4,9 @@
 
 mod common;
 
-use std::collections::BTreeMap;
-
-use candle_core::{Device, Tensor};
-use common::{difference, prompts};
-use steercheck_model::{FinalNorm, HeadKind, LoadOptions, Loaded, Reads};
+use candle_core::Device;
+use common::from_golden;
+use steercheck_model::{LoadOptions, Loaded};
 
 const TOLERANCE: f32 = 1e-4;
 /// The file says 6 for `max_alibi_bias`, as its configuration does, and is read so; transformers computes with 8 whatever
@@ -35,25 +33,7 @@ fn every_file_of_the_real_converter_agrees_with_the_golden_tensors() {
                 continue;
             }
         };
-        let ids = prompts(&gold, "input_ids");
-        let mut worst: BTreeMap<&'static str, f32> = BTreeMap::new();
-        let mut note = |what: &'static str, ours: &Tensor, theirs: &Tensor| {
-            let w = worst.entry(what).or_insert(0f32);
-            *w = w.max(difference(ours, theirs));
-        };
-        let depth = model.spec.depth();
-        for (i, trace) in model.trace(&ids, &Reads::ALL).unwrap().into_iter().enumerate() {
-            let of = |key: &str| gold[key].get(i).unwrap();
-            let (residual, heads) = (trace.residual.unwrap(), trace.heads.unwrap());
-            for b in 0..=depth {
-                note("residual", &residual.get(b).unwrap(), &of(&format!("hidden.{b}")));
-            }
-            for b in 0..depth {
-                note("heads", &heads.get(b).unwrap().flatten_from(1).unwrap(), &of(&format!("attn_proj_in.{b}")));
-            }
-            let top = residual.get(depth).unwrap();
-            note("logits", &model.logits(&top, FinalNorm::Apply, HeadKind::Full).unwrap(), &of("logits"));
-        }
+        let worst = from_golden(&model, &gold, usize::MAX);
         println!("{name:28} {worst:?}");
         let within = worst.values().all(|d| *d <= TOLERANCE) && model.info.unused_tensors.is_empty();
         let expected = name != DIFFERS;
