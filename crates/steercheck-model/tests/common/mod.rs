@@ -84,19 +84,18 @@ pub(crate) fn difference(a: &Tensor, b: &Tensor) -> f32 {
     all.into_iter().fold(0.0, |m, x| if x.is_finite() { m.max(x) } else { f32::INFINITY })
 }
 
-/// Configuration and weights of a fixture.
-pub(crate) fn fixture(shared: &Path, name: &str) -> (Value, random::Tensors) {
-    let folder = shared.join("fixtures").join(name);
+/// Configuration and weights of a fixture's folder.
+pub(crate) fn fixture(folder: &Path) -> (Value, random::Tensors) {
     let config = serde_json::from_str(&std::fs::read_to_string(folder.join("config.json")).unwrap()).unwrap();
     let mut tensors = random::Tensors::new();
-    for entry in std::fs::read_dir(&folder).unwrap() {
+    for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let file = path.file_name().unwrap().to_string_lossy().into_owned();
         if file.starts_with("model") && file.ends_with(".safetensors") {
             tensors.extend(candle_core::safetensors::load(&path, &Device::Cpu).unwrap());
         }
     }
-    assert!(!tensors.is_empty(), "{name}");
+    assert!(!tensors.is_empty(), "{}", folder.display());
     (config, tensors)
 }
 

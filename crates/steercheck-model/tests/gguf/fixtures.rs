@@ -6,7 +6,7 @@
 //! with the Hugging Face files of the model without it, which `fixtures.rs` ties to the golden tensors of the whole.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use steercheck_model::Precision;
@@ -27,7 +27,7 @@ enum Stated {
 }
 
 /// How a fixture is converted.
-struct Case {
+pub(super) struct Case {
     name: &'static str,
     /// Keys, without the architecture, that the format has and the converter does not write from this configuration.
     keys: &'static [(&'static str, Stated)],
@@ -46,7 +46,7 @@ const fn plain(name: &'static str) -> Case {
     Case { name, ..PLAIN }
 }
 
-const CASES: &[Case] = &[
+pub(super) const CASES: &[Case] = &[
     plain("bloom"),
     plain("bloom_hub_names"),
     plain("cohere"),
@@ -94,7 +94,10 @@ const CASES: &[Case] = &[
     // with 8 for `alibi_bias_max` whatever the configuration says.
     Case {
         name: "mpt",
-        keys: &[("attention.layer_norm_epsilon", Stated::Float(0.005)), ("attention.max_alibi_bias", Stated::Float(8.0))],
+        keys: &[
+            ("attention.layer_norm_epsilon", Stated::Float(0.005)),
+            ("attention.max_alibi_bias", Stated::Float(8.0)),
+        ],
         dropped: &[("attn_config", r#"{"alibi": true, "alibi_bias_max": 6, "clip_qkv": 1.2}"#)],
         positions: 0,
         ..PLAIN
@@ -145,8 +148,8 @@ fn scaled_queries(config: &Value, tensors: &mut Tensors) {
 }
 
 /// A fixture's configuration and weights as they are converted, and the file.
-fn converted(shared: &Path, case: &Case) -> (Value, Tensors, Writer) {
-    let (mut config, mut tensors) = fixture(shared, case.name);
+pub(super) fn converted(shared: &Path, case: &Case) -> (Value, Tensors, Writer) {
+    let (mut config, mut tensors) = fixture(&shared.join("fixtures").join(case.name));
     for (key, value) in case.dropped {
         config[*key] = serde_json::from_str(value).unwrap();
     }
@@ -195,6 +198,23 @@ fn every_fixture_agrees_with_its_golden_tensors_as_a_gguf_file_in_both_precision
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// `STEERCHECK_WRITE_GGUF=FOLDER` writes the files there, for `models verify` and other programs. Those whose golden tensors
+/// are not those of the whole fixture go into a folder of their own.
+#[test]
+fn the_files_are_written_into_the_folder_that_is_asked_for() {
+    let Some(folder) = std::env::var_os("STEERCHECK_WRITE_GGUF").map(PathBuf::from) else {
+        println!("did not run: STEERCHECK_WRITE_GGUF names no folder");
+        return;
+    };
+    let Some(shared) = shared() else { return };
+    for case in CASES {
+        let (.., file) = converted(&shared, case);
+        let into = if case.dropped.is_empty() { folder.clone() } else { folder.join("without_a_setting") };
+        std::fs::create_dir_all(&into).unwrap();
+        std::fs::write(into.join(format!("{}.gguf", case.name)), file.write().bytes).unwrap();
+    }
+}
+
 #[test]
 fn every_fixture_folder_is_converted_or_has_a_reason_why_not() {
     let Some(shared) = shared() else { return };
@@ -213,7 +233,7 @@ fn every_fixture_folder_is_converted_or_has_a_reason_why_not() {
 #[test]
 fn a_bf16_fixture_keeps_its_golden_tensors_when_it_is_converted_to_bf16() {
     let Some(shared) = shared() else { return };
-    let (config, tensors) = fixture(&shared, "llama_bf16_sharded");
+    let (config, tensors) = fixture(&shared.join("fixtures/llama_bf16_sharded"));
     let file = convert(&config, &tensors, Kind::Bf16);
     for precision in PRECISIONS {
         let model = open_gguf(&file, precision);
@@ -222,4 +242,3 @@ fn a_bf16_fixture_keeps_its_golden_tensors_when_it_is_converted_to_bf16() {
         assert!(model.info.stored_types.contains_key("BF16"));
     }
 }
-

@@ -97,7 +97,8 @@ pub(super) const NORMS_AFTER: Table = &[("post_attention_layernorm", "post_atten
 
 /// Buffers of old checkpoints, and the heads of the Gemmas, which are their embeddings.
 pub(super) fn left_out(name: &str, arch: &str) -> bool {
-    let buffers = [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"];
+    let buffers =
+        [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"];
     buffers.iter().any(|b| name.ends_with(b)) || (arch.starts_with("gemma") && name == "lm_head.weight")
 }
 

@@ -46,8 +46,7 @@ fn grouped(settings: Settings<'_>, tensor: &Tensor) -> [Tensor; 3] {
 
 /// All queries, then all keys, then all values.
 pub(super) fn sequential(settings: Settings<'_>, name: &str, tensor: &Tensor) -> Option<Vec<(String, Tensor)>> {
-    name.contains("query_key_value")
-        .then(|| same_name(name, Tensor::cat(&grouped(settings, tensor), 0).unwrap()))
+    name.contains("query_key_value").then(|| same_name(name, Tensor::cat(&grouped(settings, tensor), 0).unwrap()))
 }
 
 /// `InternLM` 2's fused tensor as three, rotary pairs of q and k as neighbours.

@@ -82,10 +82,9 @@ pub(super) fn divisors(settings: Settings<'_>) -> Vec<(&'static str, Tensor)> {
             let theta = settings.float(&["rope_theta"]).unwrap_or(10_000.0);
             vec![("rope_freqs.weight", llama3(scaling, theta, settings.head_dim()))]
         }
-        Some("longrope") => vec![
-            ("rope_factors_long.weight", list("long_factor")),
-            ("rope_factors_short.weight", list("short_factor")),
-        ],
+        Some("longrope") => {
+            vec![("rope_factors_long.weight", list("long_factor")), ("rope_factors_short.weight", list("short_factor"))]
+        }
         _ => Vec::new(),
     }
 }
