@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use steercheck_model::Precision;
 use steercheck_testkit::shared;
 
 use super::common::convert::convert;

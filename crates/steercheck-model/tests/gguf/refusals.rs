@@ -22,6 +22,14 @@ fn files() -> Vec<Writer> {
     files
 }
 
+/// What is said when a file is opened that should not be.
+fn refusal(file: &Writer) -> String {
+    match try_open_gguf(file, Precision::F32) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("a file of {} was opened", file.architecture()),
+    }
+}
+
 /// The files that have one of these keys are spoiled, and refused with the key's name.
 fn refused(files: &[Writer], keys: &[&str], spoil: impl Fn(&mut Writer, &str)) -> usize {
     let mut count = 0;
@@ -71,8 +79,8 @@ fn an_unknown_rotary_scaling_is_refused_in_every_architecture_that_rotates() {
         }
         let key = format!("{arch}.rope.scaling.type");
         file.meta(&key, Meta::text("ntk"));
-        let error = try_open_gguf(&file, Precision::F32).err().unwrap_or_else(|| panic!("{arch} was opened"));
-        assert!(error.to_string().contains(&key) && error.to_string().contains("'ntk'"), "{arch}: {error}");
+        let error = refusal(&file);
+        assert!(error.contains(&key) && error.contains("'ntk'"), "{arch}: {error}");
         rotating += 1;
     }
     assert!(rotating == 22 || files.is_empty(), "{rotating}");
@@ -100,8 +108,8 @@ fn experts_in_an_architecture_that_has_none_are_refused_with_the_key() {
         }
         let key = format!("{arch}.expert_count");
         file.meta(&key, Meta::U32(8));
-        let error = try_open_gguf(&file, Precision::F32).err().unwrap_or_else(|| panic!("{arch} was opened"));
-        assert!(error.to_string().contains(&key), "{arch}: {error}");
+        let error = refusal(&file);
+        assert!(error.contains(&key), "{arch}: {error}");
     }
 }
 
@@ -109,9 +117,9 @@ fn experts_in_an_architecture_that_has_none_are_refused_with_the_key() {
 fn a_longrope_without_one_of_its_lists_is_refused() {
     let Some(mut file) = files().into_iter().find(|f| f.architecture() == "phi3") else { return };
     file.without_tensor("rope_factors_long.weight");
-    let error = try_open_gguf(&file, Precision::F32).unwrap_err();
-    assert!(error.to_string().contains("phi3.rope.scaling.attn_factor"), "{error}");
+    let error = refusal(&file);
+    assert!(error.contains("phi3.rope.scaling.attn_factor"), "{error}");
     file.meta("phi3.rope.scaling.type", Meta::text("longrope"));
-    let error = try_open_gguf(&file, Precision::F32).unwrap_err();
-    assert!(error.to_string().contains("phi3.rope.scaling.type"), "{error}");
+    let error = refusal(&file);
+    assert!(error.contains("phi3.rope.scaling.type"), "{error}");
 }
