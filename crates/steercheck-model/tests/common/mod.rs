@@ -106,7 +106,9 @@ pub(crate) fn from_golden(
     positions: usize,
 ) -> BTreeMap<&'static str, f32> {
     let mut ids = prompts(gold, "input_ids");
-    ids.iter_mut().for_each(|row| row.truncate(positions));
+    for row in &mut ids {
+        row.truncate(positions);
+    }
     let mut worst = BTreeMap::new();
     let mut note = |what: &'static str, ours: &Tensor, theirs: &Tensor| {
         let w = worst.entry(what).or_insert(0f32);

@@ -6,6 +6,7 @@ mod common;
 mod fixtures;
 mod metadata;
 mod refusals;
+mod settings;
 mod types;
 
 use std::path::Path;

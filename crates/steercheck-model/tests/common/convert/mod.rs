@@ -114,12 +114,12 @@ impl Settings<'_> {
     }
 }
 
-/// Experts' matrices and heads' norms as one tensor each, in the order of their numbers.
-fn stacked(tensors: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
+/// The experts' matrices `[out, in]` as one tensor `[experts, out, in]`, in the order of their numbers.
+fn experts_stacked(tensors: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
     let mut groups: BTreeMap<String, BTreeMap<usize, Tensor>> = BTreeMap::new();
     let mut out = Vec::new();
     for (name, tensor) in tensors {
-        match names::numbered(&name) {
+        match names::expert(&name) {
             Some((whole, number)) => {
                 groups.entry(whole).or_default().insert(number, tensor);
             }
@@ -154,7 +154,7 @@ pub(crate) fn convert(config: &Value, tensors: &Tensors, kind: Kind) -> Writer {
         let made = layout.changes.iter().find_map(|change| change(settings, name, &tensor));
         changed.extend(made.unwrap_or_else(|| vec![(name.clone(), tensor)]));
     }
-    for (name, tensor) in stacked(changed) {
+    for (name, tensor) in experts_stacked(changed) {
         let name = names::gguf(&name, layout.names);
         out.tensor(&name, &tensor, kind_of(&name, &tensor, kind));
     }

@@ -54,8 +54,6 @@ const BLOCK: Table = &[
     ("attn.out_proj", "attn_output"),
     ("self_attn.q_norm", "attn_q_norm"),
     ("self_attn.k_norm", "attn_k_norm"),
-    ("self_attn.q_layernorm.norms", "attn_q_norm"),
-    ("self_attn.k_layernorm.norms", "attn_k_norm"),
     ("post_attention_layernorm", "ffn_norm"),
     ("pre_feedforward_layernorm", "ffn_norm"),
     ("ffn_norm", "ffn_norm"),
@@ -102,13 +100,11 @@ pub(super) fn left_out(name: &str, arch: &str) -> bool {
     buffers.iter().any(|b| name.ends_with(b)) || (arch.starts_with("gemma") && name == "lm_head.weight")
 }
 
-/// The name of the tensor that one of several numbered ones becomes a part of, and its number.
-pub(super) fn numbered(name: &str) -> Option<(String, usize)> {
-    [".experts.", ".norms."].into_iter().find_map(|list| {
-        let (before, after) = name.split_once(list)?;
-        let (number, rest) = after.split_once('.')?;
-        Some((format!("{before}{list}{rest}"), number.parse().ok()?))
-    })
+/// The name of the tensor that one of the experts' becomes a part of, and the expert's number.
+pub(super) fn expert(name: &str) -> Option<(String, usize)> {
+    let (before, after) = name.split_once(".experts.")?;
+    let (number, rest) = after.split_once('.')?;
+    Some((format!("{before}.experts.{rest}"), number.parse().ok()?))
 }
 
 /// The name of a tensor in the file; `special` stands before the common table.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Settings;
 use super::keys::Keys;
 
-fn kind<'a>(settings: Settings<'a>) -> Option<&'a str> {
+fn kind(settings: Settings<'_>) -> Option<&str> {
     let scaling = &settings.0["rope_scaling"];
     scaling["rope_type"].as_str().or(scaling["type"].as_str())
 }
