@@ -193,7 +193,9 @@ fn every_fixture_agrees_with_its_golden_tensors_as_a_gguf_file_in_both_precision
             assert!(unused.is_empty(), "{}: {unused:?}", case.name);
         }
     }
-    NONE.iter().for_each(|(name, reason)| println!("{name:24} no GGUF file: {reason}"));
+    for (name, reason) in NONE {
+        println!("{name:24} no GGUF file: {reason}");
+    }
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
 }
 
