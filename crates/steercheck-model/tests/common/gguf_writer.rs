@@ -188,6 +188,15 @@ impl Writer {
         self.metadata.iter().map(|(k, _)| k.clone()).collect()
     }
 
+    /// `general.architecture`.
+    pub(crate) fn architecture(&self) -> String {
+        let found = self.metadata.iter().find(|(k, _)| k == "general.architecture");
+        match found {
+            Some((_, Meta::Text(name))) => name.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(crate) fn without(&mut self, key: &str) {
         self.metadata.retain(|(k, _)| k != key);
     }

@@ -6,11 +6,12 @@ pub(crate) mod edits;
 pub(crate) mod gguf_writer;
 pub(crate) mod random;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use steercheck_model::{LoadOptions, Loaded, Model};
+use serde_json::Value;
+use steercheck_model::{FinalNorm, HeadKind, LoadOptions, Loaded, Model, Reads};
 
 /// Fixture folders: every family.
 pub(crate) const FIXTURES: &[&str] = &[
@@ -82,6 +83,52 @@ pub(crate) fn difference(a: &Tensor, b: &Tensor) -> f32 {
     let d = (a.to_dtype(DType::F32).unwrap() - b.to_dtype(DType::F32).unwrap()).unwrap();
     let all = d.abs().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
     all.into_iter().fold(0.0, |m, x| if x.is_finite() { m.max(x) } else { f32::INFINITY })
+}
+
+/// Configuration and weights of a fixture's folder.
+pub(crate) fn fixture(folder: &Path) -> (Value, random::Tensors) {
+    let config = serde_json::from_str(&std::fs::read_to_string(folder.join("config.json")).unwrap()).unwrap();
+    let mut tensors = random::Tensors::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        if file.starts_with("model") && file.ends_with(".safetensors") {
+            tensors.extend(candle_core::safetensors::load(&path, &Device::Cpu).unwrap());
+        }
+    }
+    assert!(!tensors.is_empty(), "{}", folder.display());
+    (config, tensors)
+}
+
+/// Largest difference of a model's residuals, heads and logits from golden tensors at the first `positions` positions.
+pub(crate) fn from_golden(
+    model: &Model,
+    gold: &HashMap<String, Tensor>,
+    positions: usize,
+) -> BTreeMap<&'static str, f32> {
+    let mut ids = prompts(gold, "input_ids");
+    for row in &mut ids {
+        row.truncate(positions);
+    }
+    let mut worst = BTreeMap::new();
+    let mut note = |what: &'static str, ours: &Tensor, theirs: &Tensor| {
+        let w = worst.entry(what).or_insert(0f32);
+        *w = w.max(difference(ours, theirs));
+    };
+    let depth = model.spec.depth();
+    for (i, trace) in model.trace(&ids, &Reads::ALL).unwrap().into_iter().enumerate() {
+        let of = |key: &str| gold[key].get(i).unwrap().narrow(0, 0, ids[i].len()).unwrap();
+        let (residual, heads) = (trace.residual.unwrap(), trace.heads.unwrap());
+        for b in 0..=depth {
+            note("residual", &residual.get(b).unwrap(), &of(&format!("hidden.{b}")));
+        }
+        for b in 0..depth {
+            note("heads", &heads.get(b).unwrap().flatten_from(1).unwrap(), &of(&format!("attn_proj_in.{b}")));
+        }
+        let logits = model.logits(&residual.get(depth).unwrap(), FinalNorm::Apply, HeadKind::Full).unwrap();
+        note("logits", &logits, &of("logits"));
+    }
+    worst
 }
 
 /// A real model of the catalogue, see [`steercheck_testkit::real_model`].
