@@ -270,7 +270,7 @@ impl<'a> Loader<'a> {
 
     /// The model, once every tensor has been found to be there in its shape: a wrong configuration fails before anything
     /// is widened.
-    pub(crate) fn load(self, name: String, format: &'static str) -> Result<Model> {
+    pub(crate) fn load(self, name: String) -> Result<Model> {
         for need in self.spec.needs() {
             let of_heads = matches!(need.slot, Slot::Block(_, Piece::QueryNorm | Piece::KeyNorm));
             if need.shape.len() == 2 && !of_heads {
@@ -289,7 +289,7 @@ impl<'a> Loader<'a> {
         let project_out =
             if width == d { None } else { Some(self.linear(Slot::ProjectOut, [width, d], false, precision)?) };
         let final_norm = self.spec.head.norm.map(|n| self.norm(Slot::FinalNorm, &[d], n)).transpose()?;
-        let info = self.info(name, format, parameters, precision);
+        let info = self.info(name, parameters, precision);
         Ok(Model {
             info,
             device: self.options.device.clone(),
@@ -304,7 +304,7 @@ impl<'a> Loader<'a> {
         })
     }
 
-    fn info(&self, name: String, format: &'static str, parameters: u64, precision: Precision) -> ModelInfo {
+    fn info(&self, name: String, parameters: u64, precision: Precision) -> ModelInfo {
         let spec = &self.spec;
         let used = self.used.lock().map(|u| u.clone()).unwrap_or_default();
         let mut stored_types = BTreeMap::new();
@@ -313,7 +313,7 @@ impl<'a> Loader<'a> {
         }
         ModelInfo {
             name,
-            format,
+            format: self.weights.container.name(),
             family: spec.family,
             blocks: spec.depth(),
             heads: spec.heads,
