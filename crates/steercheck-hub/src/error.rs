@@ -204,8 +204,8 @@ pub enum HubError {
         hint: String,
     },
     /// The repository has no weights that steercheck reads.
-    #[error("{id} has no safetensors weights ({found}): {advice}")]
-    NoSafetensors {
+    #[error("{id} has neither safetensors nor pytorch_model.bin ({found}): {advice}")]
+    NoWeights {
         /// Hub id.
         id: String,
         /// What it has instead.

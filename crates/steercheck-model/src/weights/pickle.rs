@@ -278,6 +278,9 @@ impl<'a> Reader<'a> {
                     let raw = self.take(length as usize)?;
                     self.push(Value::Text(text(raw)?))?;
                 }
+                b'(' if self.marks.len() >= MAX_VALUES => {
+                    return damaged(format!("its pickle has more than {MAX_VALUES} open groups"));
+                }
                 b'(' => self.marks.push(self.stack.len()),
                 b't' => {
                     let items = self.group()?;

@@ -6,6 +6,7 @@ mod common;
 mod config;
 mod gguf;
 mod paths;
+mod pytorch;
 mod safetensors;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -4,6 +4,7 @@
 pub(crate) mod convert;
 pub(crate) mod gguf_writer;
 pub(crate) mod random;
+pub(crate) mod torch_writer;
 
 use std::collections::HashMap;
 use std::path::Path;
