@@ -1,6 +1,7 @@
 //! Stored weights: tensors that lie in mapped files in the type they were written in, and are widened to f32 when and
 //! where they are needed.
 
+mod described;
 mod folder;
 mod mapping;
 mod matrix;

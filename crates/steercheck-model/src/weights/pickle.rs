@@ -6,7 +6,7 @@
 //! value is written once and everything else holds its number, so that memory and time grow with the bytes that are there; nesting
 //! costs nothing because nothing descends; and of all that a pickle can name, only what a plain tensor needs has a meaning.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::pytorch::Refusal;
 
@@ -14,14 +14,10 @@ use super::pytorch::Refusal;
 const MAX_BYTES: usize = 32 << 20;
 /// Each takes 32 bytes here, and a tensor about 20 of them.
 const MAX_VALUES: usize = 4 << 20;
-/// No weight has more.
-const MAX_RANK: usize = 8;
-/// Storages are called by their number.
-const MAX_KEY: usize = 64;
 
 /// What may be named. A name is no permission to call it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Global<'a> {
+pub(super) enum Global<'a> {
     OrderedDict,
     Tensor,
     Parameter,
@@ -56,9 +52,9 @@ fn global<'a>(module: &str, name: &'a str) -> Result<Global<'a>, Refusal> {
 }
 
 /// The number of a value.
-type Id = u32;
+pub(super) type Id = u32;
 
-enum Value<'a> {
+pub(super) enum Value<'a> {
     /// None, a truth value or a float: what no tensor is made of.
     Other,
     Int(i64),
@@ -73,20 +69,32 @@ enum Value<'a> {
     Persistent(Id),
 }
 
-/// A tensor as the pickle describes it; nothing of it has been compared with the file.
-pub(super) struct Described<'a> {
-    /// The type of its storage, e.g. `FloatStorage`.
-    pub(super) storage: &'a str,
-    /// The storage's member of the archive.
-    pub(super) key: &'a str,
-    /// Numbers in the storage.
-    pub(super) count: i64,
-    /// Numbers of the storage before the first of this tensor.
-    pub(super) offset: i64,
-    /// Outermost first.
-    pub(super) shape: Vec<i64>,
-    /// Numbers from one to the next along each dimension.
-    pub(super) strides: Vec<i64>,
+/// All values of a pickle.
+pub(super) struct Pickle<'a> {
+    values: Vec<Value<'a>>,
+    root: Id,
+}
+
+impl<'a> Pickle<'a> {
+    /// Reads a pickle of protocol 2.
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        if bytes.len() > MAX_BYTES {
+            return damaged(format!("its pickle has {} bytes", bytes.len()));
+        }
+        let mut reader =
+            Reader { rest: bytes, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: BTreeMap::new() };
+        let root = reader.run()?;
+        Ok(Self { values: reader.values, root })
+    }
+
+    /// What the pickle is.
+    pub(super) fn root(&self) -> &Value<'a> {
+        self.value(self.root)
+    }
+
+    pub(super) fn value(&self, id: Id) -> &Value<'a> {
+        &self.values[id as usize]
+    }
 }
 
 struct Reader<'a> {
@@ -98,7 +106,7 @@ struct Reader<'a> {
     memo: BTreeMap<u32, Id>,
 }
 
-fn damaged<T>(what: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn damaged<T>(what: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Damaged(what.into()))
 }
 
@@ -319,70 +327,8 @@ impl<'a> Reader<'a> {
             }
         }
     }
-
-    fn ints(&self, id: Id) -> Option<Vec<i64>> {
-        let Value::Tuple(items) = self.value(id) else { return None };
-        // Before anything is copied: many tensors may share one tuple.
-        let of = |id: &Id| if let Value::Int(n) = self.value(*id) { Some(*n) } else { None };
-        if items.len() > MAX_RANK { None } else { items.iter().map(of).collect() }
-    }
-
-    /// The tensor that a value stands for; `None` if it is another thing or malformed.
-    fn described(&self, id: Id) -> Option<Described<'a>> {
-        let made = |id: Id, by: Global<'_>| match self.value(id) {
-            Value::Made(callable, arguments) if *callable == by => match self.value(*arguments) {
-                Value::Tuple(given) => Some(given),
-                _ => None,
-            },
-            _ => None,
-        };
-        let id = made(id, Global::Parameter).and_then(|given| given.first()).copied().unwrap_or(id);
-        // Storage, offset, shape, strides, whether gradients are kept, hooks; a seventh would hold flags of views.
-        let [storage, offset, shape, strides, _, _] = made(id, Global::Tensor)?[..] else { return None };
-        let Value::Persistent(place) = self.value(storage) else { return None };
-        let Value::Tuple(place) = self.value(*place) else { return None };
-        let [word, kind, key, _, count] = place[..] else { return None };
-        let (Value::Text("storage"), Value::Global(Global::Storage(storage)), Value::Text(key), Value::Int(count)) =
-            (self.value(word), self.value(kind), self.value(key), self.value(count))
-        else {
-            return None;
-        };
-        let Value::Int(offset) = *self.value(offset) else { return None };
-        let (shape, strides) = (self.ints(shape)?, self.ints(strides)?);
-        (key.len() <= MAX_KEY).then_some(Described { storage, key, count: *count, offset, shape, strides })
-    }
 }
 
 fn text(raw: &[u8]) -> Result<&str, Refusal> {
     std::str::from_utf8(raw).or_else(|_| damaged("its pickle has a text that is none"))
-}
-
-/// The tensors of a pickle by name, which must be a dictionary of plain tensors.
-pub(super) fn tensors(pickle: &[u8]) -> Result<Vec<(&str, Described<'_>)>, Refusal> {
-    if pickle.len() > MAX_BYTES {
-        return damaged(format!("its pickle has {} bytes", pickle.len()));
-    }
-    let mut reader =
-        Reader { rest: pickle, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: BTreeMap::new() };
-    let root = reader.run()?;
-    let Value::Dict(entries) = reader.value(root) else {
-        let what = "its pickle holds no dictionary; save the model's state_dict() with torch.save or as safetensors";
-        return Err(Refusal::Foreign(what.into()));
-    };
-    let mut names = BTreeSet::new();
-    let mut out = Vec::with_capacity(entries.len());
-    for (key, value) in entries {
-        let Value::Text(name) = *reader.value(*key) else { return damaged("its pickle names a tensor by no text") };
-        let Some(tensor) = reader.described(*value) else {
-            let what = format!(
-                "its '{name}' is no plain tensor; save the model's state_dict() alone with torch.save or as safetensors"
-            );
-            return Err(Refusal::Foreign(what));
-        };
-        if !names.insert(name) {
-            return damaged(format!("it has two tensors '{name}'"));
-        }
-        out.push((name, tensor));
-    }
-    Ok(out)
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::pickle::{self, Described};
+use super::described::{self, Described};
 use super::{Mapping, StoredTensor, StoredType, torch_zip};
 use crate::error::{ModelError, Result};
 use crate::files::plain;
@@ -103,7 +103,7 @@ pub(super) fn directory(map: &Arc<Mapping>) -> Result<Vec<(String, StoredTensor)
         return Err(refuse(Refusal::Foreign(what.into())));
     }
     let pickle = &bytes[member("data.pkl").cloned().unwrap_or_default()];
-    let tensors = pickle::tensors(pickle).map_err(refuse)?;
+    let tensors = described::tensors(pickle).map_err(refuse)?;
     let mut out = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         let stored = match tensor.storage {
