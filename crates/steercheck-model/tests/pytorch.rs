@@ -177,31 +177,45 @@ fn safetensors_are_preferred() {
     assert_eq!(open(folder.path(), Precision::Stored).info.format, "safetensors");
 }
 
+/// The same numbers from `pt/pytorch_model.bin` as from `st/model.safetensors`, and the golden ones where nothing was rounded.
+fn compare(folder: &Path) {
+    let (ours, theirs) = (open(&folder.join("pt"), Precision::Stored), open(&folder.join("st"), Precision::Stored));
+    assert_eq!((ours.info.format, theirs.info.format), ("pytorch", "safetensors"));
+    assert_eq!(ours.info.stored_types, theirs.info.stored_types);
+    let gold = candle_core::safetensors::load(folder.join("golden.safetensors"), &Device::Cpu).unwrap();
+    let ids = prompts(&gold, "input_ids");
+    let mut worst = 0f32;
+    for (i, (a, b)) in numbers(&theirs, &ids).iter().zip(numbers(&ours, &ids)).enumerate() {
+        assert_eq!(bits(&a.1), bits(&b.1), "{}", folder.display());
+        worst = worst.max(difference(&b.1, &gold["logits"].get(i).unwrap()));
+    }
+    println!("{}: {:?}, from the golden logits {worst:e}", folder.display(), ours.info.stored_types);
+    if ours.info.stored_types.keys().all(|t| t == "F32") {
+        assert!(worst <= TOLERANCE, "{}: {worst}", folder.display());
+    }
+}
+
 #[test]
-fn files_of_pytorch_itself_hold_what_it_saved() {
+fn files_of_pytorch_itself_hold_what_it_saved_or_are_refused() {
     let Some(root) = std::env::var_os("STEERCHECK_TORCH_FILES") else {
         println!("did not run: STEERCHECK_TORCH_FILES names no folder of scripts/make_torch_files.py");
         return;
     };
     let mut folders: Vec<PathBuf> = std::fs::read_dir(root).unwrap().map(|e| e.unwrap().path()).collect();
     folders.sort();
-    for folder in &folders {
-        // Each folder holds `pt`, `pytorch_model.bin`, and `st`, the same numbers as safetensors of the same types.
-        let (ours, theirs) = (open(&folder.join("pt"), Precision::Stored), open(&folder.join("st"), Precision::Stored));
-        assert_eq!((ours.info.format, theirs.info.format), ("pytorch", "safetensors"));
-        assert_eq!(ours.info.stored_types, theirs.info.stored_types);
-        let gold = candle_core::safetensors::load(folder.join("golden.safetensors"), &Device::Cpu).unwrap();
-        let ids = prompts(&gold, "input_ids");
-        let mut worst = 0f32;
-        for (i, (a, b)) in numbers(&theirs, &ids).iter().zip(numbers(&ours, &ids)).enumerate() {
-            assert_eq!(bits(&a.1), bits(&b.1), "{}", folder.display());
-            worst = worst.max(difference(&b.1, &gold["logits"].get(i).unwrap()));
-        }
-        println!("{}: {:?}, from the golden logits {worst:e}", folder.display(), ours.info.stored_types);
-        // Where nothing was rounded, the golden tensors hold.
-        if ours.info.stored_types.keys().all(|t| t == "F32") {
-            assert!(worst <= TOLERANCE, "{}: {worst}", folder.display());
+    let (refused, sound): (Vec<_>, Vec<_>) = folders.iter().partition(|f| f.join("refused.txt").exists());
+    assert!(!refused.is_empty() && !sound.is_empty(), "no files there");
+    for folder in sound {
+        compare(folder);
+    }
+    for folder in refused {
+        let words = std::fs::read_to_string(folder.join("refused.txt")).unwrap();
+        match Loaded::open(&folder.join("pt"), &LoadOptions::default()) {
+            Ok(_) => panic!("{}: accepted", folder.display()),
+            Err(e) => {
+                println!("{}: {e}", folder.display());
+                assert!(e.to_string().contains(&words), "'{words}' is not in: {e}");
+            }
         }
     }
-    assert!(!folders.is_empty(), "no files there");
 }

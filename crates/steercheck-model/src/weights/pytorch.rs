@@ -34,7 +34,7 @@ fn check_beginning(bytes: &[u8]) -> std::result::Result<(), Refusal> {
         return Ok(());
     }
     let what = if bytes.starts_with(b"\x80\x02") {
-        "it is in the format of PyTorch before 1.6; load it with torch.load and save it again with torch.save or as safetensors"
+        "it is in the format of PyTorch before 1.6; load it with torch.load(…, weights_only=True) and save it again with torch.save or as safetensors"
     } else {
         "it is not a file of torch.save, which begins with 'PK'"
     };

@@ -318,7 +318,7 @@ fn archives_of_other_kinds_are_refused() {
             "before 1.6",
             b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.".to_vec(),
             "NotAModel",
-            "before 1.6; load it with torch.load",
+            "before 1.6; load it with torch.load(…, weights_only=True)",
         ),
         ("a pointer to it", b"version https://git-lfs.github.com/spec/v1".to_vec(), "NotAModel", "begins with 'PK'"),
     ] {
