@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use super::pytorch::Refusal;
 
 /// More than the directory of any real checkpoint has (200 bytes per tensor; 19,000 tensors in the largest).
-const MAX_BYTES: usize = 32 << 20;
-/// Each takes 32 bytes here, and a tensor about 20 of them.
-const MAX_VALUES: usize = 4 << 20;
+const MAX_BYTES: usize = 16 << 20;
+/// A tensor needs fewer than 20.
+const MAX_VALUES: usize = 1 << 20;
 
 /// What may be named. A name is no permission to call it.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -230,6 +230,25 @@ fn pickles_that_would_grow_are_read_in_the_memory_they_have() {
 }
 
 #[test]
+fn pickles_of_millions_of_operations_are_refused_in_time() {
+    let (folder, _) = sound();
+    let begun = Instant::now();
+    let count = 5 << 20;
+    // Values are remembered under numbers that differ.
+    let remembered = |n: usize| (0..n as u32).flat_map(|i| [b"r".as_slice(), &i.to_le_bytes()].concat());
+    for (what, pickle, word) in [
+        ("values", b")".repeat(count), "more than 1048576 values"),
+        ("repeated values", [b")q\0".as_slice(), &b"h\0".repeat(count)].concat(), "more than 1048576 values"),
+        ("groups", b"(".repeat(count), "more than 1048576 open groups"),
+        ("places of the memo", b")".iter().copied().chain(remembered(3 << 20)).collect(), "cut off"),
+        ("bytes", b")".repeat(17 << 20), "its pickle has 17825794 bytes"),
+    ] {
+        is_about(what, &error(folder.path(), &of_pickle(&pickle)), "Damaged", word);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn tensors_that_lie_are_refused_by_their_name() {
     let (folder, saved) = sound();
     let huge = 1i64 << 60;
