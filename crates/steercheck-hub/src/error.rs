@@ -18,7 +18,7 @@ pub enum HubError {
     },
     /// The string is a path, and nothing is there.
     #[error(
-        "there is no such file or folder: `{path}`; give a .gguf file, or a folder with config.json and safetensors{near}"
+        "there is no such file or folder: `{path}`; give a .gguf file, or a folder with config.json and weights (safetensors, pytorch_model.bin){near}"
     )]
     NoSuchFile {
         /// The path as it was asked for.
@@ -27,7 +27,7 @@ pub enum HubError {
         near: String,
     },
     /// The path exists and holds no model.
-    #[error("`{}` is {what}, not a model: give a .gguf file, or a folder with config.json and safetensors", path.display())]
+    #[error("`{}` is {what}, not a model: give a .gguf file, or a folder with config.json and weights (safetensors, pytorch_model.bin)", path.display())]
     NotAModel {
         /// The path.
         path: PathBuf,
@@ -204,8 +204,8 @@ pub enum HubError {
         hint: String,
     },
     /// The repository has no weights that steercheck reads.
-    #[error("{id} has no safetensors weights ({found}): {advice}")]
-    NoSafetensors {
+    #[error("{id} has neither safetensors nor pytorch_model.bin ({found}): {advice}")]
+    NoWeights {
         /// Hub id.
         id: String,
         /// What it has instead.

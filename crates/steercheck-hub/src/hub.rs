@@ -22,8 +22,14 @@ const DESCRIPTION: [&str; 6] = [
     "special_tokens_map.json",
     "chat_template.jinja",
 ];
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+/// The whole weights or the index of their shards, and how the names of these end; most preferred first, as in the model crate,
+/// which runs nothing of a pickle.
+const WEIGHTS: [(&str, &str); 4] = [
+    ("model.safetensors", "safetensors"),
+    ("model.safetensors.index.json", "safetensors"),
+    ("pytorch_model.bin", "bin"),
+    ("pytorch_model.bin.index.json", "bin"),
+];
 /// The index of the largest published models is a few MB.
 const LONGEST_INDEX: u64 = 64 << 20;
 
@@ -51,8 +57,13 @@ pub(crate) fn cached(name: &HubName, options: &Options<'_>) -> Option<Snapshot> 
 /// Config, tokenizer and weights are there. A repository without tokenizer.json never passes, and is asked for again each time.
 fn is_complete(folder: &Path, id: &str) -> bool {
     let has = |file: &str| folder.join(file).is_file();
-    let weights =
-        || has(SINGLE) || shards(&folder.join(INDEX), id).is_ok_and(|shards| shards.iter().all(|shard| has(shard)));
+    // The first that is there is what the model crate reads.
+    let weights = || {
+        WEIGHTS.iter().find(|(file, _)| has(file)).is_some_and(|(file, ending)| {
+            !is_index(file)
+                || shards(&folder.join(file), ending, id).is_ok_and(|shards| shards.iter().all(|shard| has(shard)))
+        })
+    };
     has("config.json") && has("tokenizer.json") && weights()
 }
 
@@ -73,13 +84,13 @@ pub(crate) fn snapshot(name: &HubName, options: &Options<'_>) -> Result<Snapshot
         require(&files, file, &name.id)?;
         get(file)?
     } else {
-        let weights = choose_weights(&files, name)?;
+        let (weights, ending) = choose_weights(&files, name)?;
         for file in DESCRIPTION.into_iter().filter(|file| files.contains(*file)) {
             get(file)?;
         }
         let path = get(weights)?;
-        if weights == INDEX {
-            for shard in shards(&path, &name.id)? {
+        if is_index(weights) {
+            for shard in shards(&path, ending, &name.id)? {
                 require(&files, &shard, &name.id)?;
                 get(&shard)?;
             }
@@ -100,51 +111,56 @@ fn require(files: &BTreeSet<String>, file: &str, id: &str) -> Result<(), HubErro
     Err(HubError::NoSuchHubFile { id: id.to_owned(), file: file.to_owned(), hint })
 }
 
-/// The file to begin with: the whole weights, or the index of their shards.
-fn choose_weights(files: &BTreeSet<String>, name: &HubName) -> Result<&'static str, HubError> {
-    let weights = [SINGLE, INDEX].into_iter().find(|file| files.contains(*file));
+fn is_index(file: &str) -> bool {
+    file.ends_with(".index.json")
+}
+
+/// The file to begin with, the whole weights or the index of their shards, and how weights are called.
+fn choose_weights(files: &BTreeSet<String>, name: &HubName) -> Result<(&'static str, &'static str), HubError> {
+    let weights = WEIGHTS.into_iter().find(|(file, _)| files.contains(*file));
     match weights {
         Some(weights) => {
             require(files, "config.json", &name.id)?;
             Ok(weights)
         }
-        None => Err(no_safetensors(files, name)),
+        None => Err(no_weights(files, name)),
     }
 }
 
-fn no_safetensors(files: &BTreeSet<String>, name: &HubName) -> HubError {
+fn no_weights(files: &BTreeSet<String>, name: &HubName) -> HubError {
     let id = name.id.clone();
     if let Some(gguf) = files.iter().find(|file| is_gguf(file)) {
         let count = files.iter().filter(|file| is_gguf(file)).count();
         let one = HubName { file: Some(gguf.clone()), ..name.clone() };
         let advice = format!("name one of its GGUF files, as in {}", one.short());
-        return HubError::NoSafetensors { id, found: format!("it has {count} GGUF files"), advice };
+        return HubError::NoWeights { id, found: format!("it has {count} GGUF files"), advice };
     }
     let pickled = files.iter().any(|file| Path::new(file).extension().is_some_and(|extension| extension == "bin"));
-    let found = if pickled { "only .bin, which may run code when it is read" } else { "and no GGUF" };
+    let found = if pickled { "its .bin files have other names" } else { "and no GGUF" };
     let advice = "look on the model's page for a revision that has model.safetensors, and give it as org/name@revision"
         .to_owned();
-    HubError::NoSafetensors { id, found: found.to_owned(), advice }
+    HubError::NoWeights { id, found: found.to_owned(), advice }
 }
 
-/// The shards that an index names.
-fn shards(index: &Path, id: &str) -> Result<BTreeSet<String>, HubError> {
+/// The shards that an index names, which must have this ending.
+fn shards(index: &Path, ending: &str, id: &str) -> Result<BTreeSet<String>, HubError> {
     #[derive(Deserialize)]
     struct Index {
         weight_map: std::collections::BTreeMap<String, String>,
     }
     let unusable = |said: String| HubError::HubAnswer { id: id.to_owned(), said };
+    let called = index.file_name().unwrap_or_default().display();
     let length = fs::metadata(index).map_err(HubError::io("read", index))?.len();
     if length > LONGEST_INDEX {
-        return Err(unusable(format!("{INDEX} of {length} bytes")));
+        return Err(unusable(format!("{called} of {length} bytes")));
     }
     let text = fs::read(index).map_err(HubError::io("read", index))?;
-    let parsed: Index = serde_json::from_slice(&text).map_err(|e| unusable(format!("{INDEX}: {e}")))?;
+    let parsed: Index = serde_json::from_slice(&text).map_err(|e| unusable(format!("{called}: {e}")))?;
     let shards: BTreeSet<String> = parsed.weight_map.into_values().collect();
-    let is_shard = |file: &String| is_member(file) && Path::new(file).extension().is_some_and(|e| e == "safetensors");
+    let is_shard = |file: &String| is_member(file) && Path::new(file).extension().is_some_and(|e| e == ending);
     match shards.iter().find(|file| !is_shard(file)) {
-        Some(bad) => Err(unusable(format!("{INDEX} names the shard `{}`", bad.escape_debug()))),
-        None if shards.is_empty() => Err(unusable(format!("{INDEX} names no shard"))),
+        Some(bad) => Err(unusable(format!("{called} names the shard `{}`", bad.escape_debug()))),
+        None if shards.is_empty() => Err(unusable(format!("{called} names no shard"))),
         None => Ok(shards),
     }
 }

@@ -26,7 +26,7 @@ pub enum ModelError {
     },
     /// The folder or file is not one of the formats that are read.
     #[error(
-        "{} is not a model that can be read: {reason}; give a folder with config.json and *.safetensors, or a .gguf file",
+        "{} is not a model that can be read: {reason}; give a folder with config.json and *.safetensors or pytorch_model.bin, or a .gguf file",
         path.display()
     )]
     NotAModel {

@@ -297,7 +297,7 @@ impl<'a> Loader<'a> {
 
     /// The model, once every tensor has been found to be there in its shape: a wrong configuration fails before anything
     /// is widened.
-    pub(crate) fn load(self, name: String, format: &'static str) -> Result<Model> {
+    pub(crate) fn load(self, name: String) -> Result<Model> {
         let mut matrices = Vec::new();
         for need in self.spec.needs() {
             let of_heads = matches!(need.slot, Slot::Block(_, Piece::QueryNorm | Piece::KeyNorm));
@@ -317,7 +317,7 @@ impl<'a> Loader<'a> {
         let project_out =
             if width == d { None } else { Some(self.linear(Slot::ProjectOut, [width, d], false, precision)?) };
         let final_norm = self.spec.head.norm.map(|n| self.norm(Slot::FinalNorm, &[d], n)).transpose()?;
-        let info = ModelInfo { precision, kernels, ..self.info(name, format, parameters) };
+        let info = ModelInfo { precision, kernels, ..self.info(name, parameters) };
         Ok(Model {
             info,
             device: self.options.device.clone(),
@@ -332,7 +332,7 @@ impl<'a> Loader<'a> {
         })
     }
 
-    fn info(&self, name: String, format: &'static str, parameters: u64) -> ModelInfo {
+    fn info(&self, name: String, parameters: u64) -> ModelInfo {
         let spec = &self.spec;
         let used = self.used.lock().map(|u| u.clone()).unwrap_or_default();
         let mut stored_types = BTreeMap::new();
@@ -341,7 +341,7 @@ impl<'a> Loader<'a> {
         }
         ModelInfo {
             name,
-            format,
+            format: self.weights.container.name(),
             family: spec.family,
             blocks: spec.depth(),
             heads: spec.heads,

@@ -70,7 +70,7 @@ impl Default for LoadOptions {
 pub struct ModelInfo {
     /// File or folder name, without its path.
     pub name: String,
-    /// `gguf` or `safetensors`.
+    /// `gguf`, `safetensors` or `pytorch`.
     pub format: &'static str,
     /// Family.
     pub family: &'static str,
@@ -135,7 +135,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Opens a folder with config.json and safetensors, or a .gguf file.
+    /// Opens a folder with config.json and safetensors or PyTorch files, or a .gguf file.
     pub fn open(path: &Path, options: &LoadOptions) -> Result<Self> {
         if path.is_dir() {
             Self::open_folder(path, "config.json", options)
@@ -152,7 +152,7 @@ impl Loaded {
     pub fn open_spec(path: &Path, spec: DecoderSpec, options: &LoadOptions) -> Result<Model> {
         families::check(&spec, "the spec")?;
         let weights = Weights::open_safetensors(path)?;
-        Loader::new(&weights, families::CANONICAL, spec, options).load(file_name(path), "safetensors")
+        Loader::new(&weights, families::CANONICAL, spec, options).load(file_name(path))
     }
 
     /// Opens a Hugging Face folder by a configuration file of the given name.
@@ -165,7 +165,7 @@ impl Loaded {
         let (spec, names) = families::from_config(&json)?;
         let weights = Weights::open_folder(folder)?;
         let vocab_size = spec.vocab_size;
-        let model = Loader::new(&weights, names, spec, options).load(file_name(folder), "safetensors")?;
+        let model = Loader::new(&weights, names, spec, options).load(file_name(folder))?;
         let tokenizer = Tokenizer::from_folder(folder, vocab_size);
         Ok(Self { model, tokenizer, reading: weights.reading })
     }
@@ -174,7 +174,7 @@ impl Loaded {
         let (weights, gguf) = Weights::open_gguf(path)?;
         let (spec, names) = families::from_gguf(&gguf, &weights)?;
         let vocab_size = spec.vocab_size;
-        let model = Loader::new(&weights, names, spec, options).load(file_name(path), "gguf")?;
+        let model = Loader::new(&weights, names, spec, options).load(file_name(path))?;
         // What a converter wrote, the architecture reads: a bias or norm that is left out here would change the results.
         if let Some(name) = model.info.unused_tensors.first() {
             let problem = "is in the file, but nothing of this architecture reads it; convert the model again".into();

@@ -12,7 +12,7 @@ Exit codes:
   2  the model, a task or an option cannot be used";
 
 const MODEL_HELP: &str = "\
-A folder with config.json and safetensors, a .gguf file, a name from `steercheck models list`, or a hub id \
+A folder with config.json and safetensors or pytorch_model.bin, a .gguf file, a name from `steercheck models list`, or a hub id \
 org/name[@revision][:file.gguf] [default: the catalogue's default]";
 
 fn check_help() -> String {

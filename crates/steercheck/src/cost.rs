@@ -61,7 +61,7 @@ mod tests {
     fn weights_larger_than_memory_are_told_with_the_bytes_and_the_time_of_reading_them() {
         let files = Files { bytes: 13_500_000_000, reading: Duration::from_secs(27) };
         let text = of_reading(files, 8_000_000_000, 20.0).unwrap();
-        for part in ["13.5 GB", "8.0 GB", "about 20 passes", "270.0 GB in all", "about 9 min", "500.0 MB/s"] {
+        for part in ["(13.50 GB)", "the 8.00 GB", "about 20 passes", "270.00 GB in all", "about 9 min", "500.0 MB/s"] {
             assert!(text.contains(part), "{part} is not in: {text}");
         }
         assert_eq!(of_reading(files, 13_500_000_000, 20.0), None);

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::path::Path;
 use std::thread;
 
 use steercheck_hub::{HubError, Options, Source, resolve, resolve_in, verify};
@@ -26,6 +27,56 @@ fn small() -> Script {
     ])
 }
 
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_repository_without_safetensors_gives_its_pytorch_file_or_the_shards_of_it() {
+    let index: &[u8] = br#"{"weight_map":{"a":"p-1.bin","b":"p-2.bin"}}"#;
+    let small: [(&str, &[u8]); 3] = [("config.json", b"{}"), ("tokenizer.json", b"{}"), ("training_args.bin", b"x")];
+    let whole: &[(&str, &[u8])] = &[("pytorch_model.bin", b"pickle")];
+    let sharded: &[(&str, &[u8])] =
+        &[("pytorch_model.bin.index.json", index), ("p-1.bin", b"one"), ("p-2.bin", b"two"), ("p-3.bin", b"none")];
+    for (weights, wanted) in [
+        (whole, vec!["config.json", "pytorch_model.bin", "tokenizer.json"]),
+        (sharded, vec!["config.json", "p-1.bin", "p-2.bin", "pytorch_model.bin.index.json", "tokenizer.json"]),
+    ] {
+        let bench = Bench::new();
+        let mut script = Script::of(small);
+        script.files.extend(weights.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())));
+        let hub = FakeHub::start(script);
+        let resolved = resolve("org/name", &at(&bench, &hub)).unwrap();
+        assert_eq!(names(&resolved.path), wanted);
+        // It is complete: the hub is not asked again.
+        let before = hub.asked().len();
+        assert_eq!(resolve("org/name", &at(&bench, &hub)).unwrap(), resolved);
+        assert_eq!(hub.asked().len(), before);
+        // Without one of its shards it is not.
+        fs::remove_file(resolved.path.join(wanted[1])).unwrap();
+        assert_eq!(names(&resolve("org/name", &at(&bench, &hub)).unwrap().path), wanted);
+        assert!(hub.asked().len() > before);
+    }
+}
+
+#[test]
+fn shards_in_safetensors_are_preferred_to_a_pytorch_file() {
+    let bench = Bench::new();
+    let hub = FakeHub::start(Script::of([
+        ("config.json", b"{}".as_slice()),
+        ("model.safetensors.index.json", INDEX),
+        ("m-1.safetensors", b"one"),
+        ("m-2.safetensors", b"two"),
+        ("pytorch_model.bin", b"pickle"),
+    ]));
+    let resolved = resolve("org/name", &at(&bench, &hub)).unwrap();
+    let wanted = ["config.json", "m-1.safetensors", "m-2.safetensors", "model.safetensors.index.json"];
+    assert_eq!(names(&resolved.path), wanted);
+}
+
 #[test]
 fn a_sharded_repository_arrives_as_one_folder_and_is_not_asked_for_again() {
     let bench = Bench::new();
@@ -43,12 +94,9 @@ fn a_sharded_repository_arrives_as_one_folder_and_is_not_asked_for_again() {
     assert_eq!(resolved.name, "org/name");
     let source = Source::Hub { id: "org/name".into(), revision: "main".into(), commit: COMMIT.into() };
     assert_eq!(resolved.source, source);
-    let mut names: Vec<_> =
-        fs::read_dir(&resolved.path).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
     let wanted =
         ["config.json", "m-1.safetensors", "m-2.safetensors", "model.safetensors.index.json", "tokenizer.json"];
-    assert_eq!(names, wanted);
+    assert_eq!(names(&resolved.path), wanted);
     assert_eq!(fs::read(resolved.path.join("m-1.safetensors")).unwrap(), one);
     assert_eq!(fs::read(resolved.path.join("m-2.safetensors")).unwrap(), two);
     let steps = bench.said.steps.lock().unwrap().clone();

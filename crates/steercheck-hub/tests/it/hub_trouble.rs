@@ -71,17 +71,17 @@ fn weights_with_another_hash_are_discarded() {
 }
 
 #[test]
-fn a_repository_without_safetensors_says_what_to_ask_for_instead() {
+fn a_repository_without_weights_says_what_to_ask_for_instead() {
     let gguf = Script::of([("a.Q4.gguf", b"GGUF"), ("b.gguf", b"GGUF")]);
     assert_eq!(
         trouble(gguf.clone(), "org/name", None).0.to_string(),
-        "org/name has no safetensors weights (it has 2 GGUF files): name one of its GGUF files, as in org/name:a.Q4.gguf"
+        "org/name has neither safetensors nor pytorch_model.bin (it has 2 GGUF files): name one of its GGUF files, as in org/name:a.Q4.gguf"
     );
     let missing = trouble(gguf, "org/name:c.gguf", None).0.to_string();
     assert!(missing.starts_with("org/name has no file `c.gguf` (it has a.Q4.gguf, b.gguf)"), "{missing}");
-    let pickled = Script::of([("config.json", b"{}"), ("pytorch_model.bin", b"x")]);
+    let pickled = Script::of([("config.json", b"{}"), ("training_args.bin", b"x")]);
     let error = trouble(pickled, "org/name", None).0.to_string();
-    assert!(error.contains("only .bin") && error.contains("org/name@revision"), "{error}");
+    assert!(error.contains("its .bin files have other names") && error.contains("org/name@revision"), "{error}");
 }
 
 #[test]
@@ -90,6 +90,13 @@ fn names_sent_by_the_hub_cannot_leave_its_cache() {
     let shards = Script::of([("config.json", b"{}"), ("model.safetensors.index.json", index)]);
     let (error, _) = trouble(shards, "org/name", None);
     assert!(matches!(&error, HubError::HubAnswer { said, .. } if said.contains("names the shard")), "{error}");
+    for bad in ["../../../m.bin", "m.safetensors", "a/../../m.bin", "/m.bin"] {
+        let index = format!("{{\"weight_map\":{{\"a\":\"{bad}\"}}}}");
+        let shards = Script::of([("config.json", b"{}"), ("pytorch_model.bin.index.json", index.as_bytes())]);
+        let (error, _) = trouble(shards, "org/name", None);
+        let named = "pytorch_model.bin.index.json names the shard";
+        assert!(matches!(&error, HubError::HubAnswer { said, .. } if said.contains(named)), "{error}");
+    }
     let etag = Script { etag: Some("../../evil"), ..Script::of([("a.gguf", b"GGUF")]) };
     let (error, left) = trouble(etag, "org/name:a.gguf", None);
     assert!(matches!(&error, HubError::HubAnswer { said, .. } if said.contains("etag")), "{error}");

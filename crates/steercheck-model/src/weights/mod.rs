@@ -1,9 +1,14 @@
 //! Stored weights: tensors that lie in mapped files in the type they were written in, and are widened to f32 when and
 //! where they are needed.
 
+mod described;
+mod folder;
 mod mapping;
 mod matrix;
+mod pickle;
+mod pytorch;
 mod safetensors;
+mod torch_zip;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -181,9 +186,33 @@ impl StoredTensor {
     }
 }
 
+/// How a file of weights is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Container {
+    /// A header and numbers.
+    Safetensors,
+    /// What `torch.save` writes.
+    PyTorch,
+    /// llama.cpp's files.
+    Gguf,
+}
+
+impl Container {
+    /// The name that records use.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Safetensors => "safetensors",
+            Self::PyTorch => "pytorch",
+            Self::Gguf => "gguf",
+        }
+    }
+}
+
 /// All tensors of a model by the name they have in the file.
 pub(crate) struct Weights {
     tensors: BTreeMap<String, StoredTensor>,
+    /// How the files are laid out.
+    pub(crate) container: Container,
     /// BLAKE3 over the weight files in name order.
     pub(crate) hash: String,
     /// Bytes of the weight files.
@@ -211,25 +240,31 @@ impl Weights {
                 (name.clone(), stored)
             })
             .collect();
-        Ok((Self::of_maps(tensors, &[map]), gguf))
+        Ok((Self::of_maps(tensors, Container::Gguf, &[map]), gguf))
     }
 
     /// Maps one safetensors file.
     pub(crate) fn open_safetensors(path: &Path) -> Result<Self> {
-        Self::of_files(&[path.to_path_buf()])
+        Self::of_files(Container::Safetensors, &[path.to_path_buf()])
     }
 
-    /// Maps `model.safetensors`, or the shards that `model.safetensors.index.json` lists, of a folder.
+    /// Maps the weights of a folder: `model.safetensors` or the shards that its index lists, else `pytorch_model.bin` or its
+    /// shards.
     pub(crate) fn open_folder(folder: &Path) -> Result<Self> {
-        Self::of_files(&safetensors::shard_paths(folder)?)
+        let (container, paths) = folder::weight_files(folder)?;
+        Self::of_files(container, &paths)
     }
 
-    fn of_files(paths: &[PathBuf]) -> Result<Self> {
+    fn of_files(container: Container, paths: &[PathBuf]) -> Result<Self> {
+        let directory = match container {
+            Container::PyTorch => pytorch::directory,
+            Container::Safetensors | Container::Gguf => safetensors::directory,
+        };
         let mut tensors = BTreeMap::new();
         let mut maps = Vec::new();
         for path in paths {
             let map = Arc::new(Mapping::open(path)?);
-            for (name, stored) in safetensors::directory(&map)? {
+            for (name, stored) in directory(&map)? {
                 if tensors.insert(name.clone(), stored).is_some() {
                     return Err(ModelError::Damaged {
                         file: map.name().to_string(),
@@ -239,14 +274,14 @@ impl Weights {
             }
             maps.push(map);
         }
-        Ok(Self::of_maps(tensors, &maps))
+        Ok(Self::of_maps(tensors, container, &maps))
     }
 
-    fn of_maps(tensors: BTreeMap<String, StoredTensor>, maps: &[Arc<Mapping>]) -> Self {
+    fn of_maps(tensors: BTreeMap<String, StoredTensor>, container: Container, maps: &[Arc<Mapping>]) -> Self {
         let started = Instant::now();
         let hash = hash_of(maps);
         let bytes = maps.iter().map(|m| m.bytes().len() as u64).sum();
-        Self { tensors, hash, bytes, reading: started.elapsed() }
+        Self { tensors, container, hash, bytes, reading: started.elapsed() }
     }
 
     /// The tensor of this name.

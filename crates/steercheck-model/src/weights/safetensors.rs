@@ -1,64 +1,12 @@
-//! Safetensors files: one, or shards listed by an index.
+//! The tensors of a safetensors file.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use safetensors::{Dtype, SafeTensors};
 
 use super::{Mapping, StoredTensor, StoredType};
 use crate::error::{ModelError, Result};
-use crate::files::{plain, read_json};
-
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
-
-fn weight_map(folder: &Path) -> Result<Option<BTreeMap<String, String>>> {
-    let path = folder.join(INDEX);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let damaged = |what: String| ModelError::Damaged { file: INDEX.into(), what: plain(&what) };
-    let json = read_json(&path)?;
-    let map = json.get("weight_map").and_then(|m| m.as_object()).ok_or_else(|| damaged("no weight_map".into()))?;
-    let mut out = BTreeMap::new();
-    for (name, file) in map {
-        let file = file.as_str().ok_or_else(|| damaged(format!("'{name}' names no file")))?;
-        // A shard lies beside its index; anything else is a path somebody smuggled in.
-        if file.is_empty()
-            || Path::new(file).components().count() != 1
-            || file.contains(['/', '\\'])
-            || [".", ".."].contains(&file)
-        {
-            return Err(damaged(format!("'{name}' points outside of the folder ('{file}')")));
-        }
-        out.insert(name.clone(), file.to_string());
-    }
-    if out.is_empty() {
-        return Err(damaged("weight_map is empty".into()));
-    }
-    Ok(Some(out))
-}
-
-/// The weight files of a folder, in name order.
-pub(super) fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
-    let single = folder.join(SINGLE);
-    if single.exists() {
-        return Ok(vec![single]);
-    }
-    let Some(map) = weight_map(folder)? else {
-        return Err(ModelError::NotAModel {
-            path: folder.to_path_buf(),
-            reason: format!("it holds neither {SINGLE} nor {INDEX}"),
-        });
-    };
-    let files: BTreeSet<&String> = map.values().collect();
-    let paths: Vec<PathBuf> = files.into_iter().map(|f| folder.join(f)).collect();
-    if let Some(missing) = paths.iter().find(|p| !p.exists()) {
-        return Err(ModelError::Io { path: missing.clone(), reason: "this shard of the index is missing".into() });
-    }
-    Ok(paths)
-}
+use crate::files::plain;
 
 /// Whether a byte offset lies past the file's end. The library adds the last one up with the header's length before it
 /// compares the sum with the file's size; version 0.8.0 panics where that overflows and overflow is checked.

@@ -6,6 +6,7 @@ mod common;
 mod config;
 mod gguf;
 mod paths;
+mod pytorch;
 mod safetensors;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -20,8 +21,8 @@ struct Noting;
 
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
-/// No file of these tests is larger than 1 MB, but for the one that is refused for its many entries (10 MB): a request
-/// above this came from a number in a file.
+/// No file of these tests is larger than 1 MB, but for the ones that are refused for their many entries (up to 17 MB): a
+/// request above this came from a number in a file.
 const MOST: usize = 64 << 20;
 
 // SAFETY: every call is passed on to the system's allocator unchanged.

@@ -39,7 +39,12 @@ fn a_path_that_is_not_a_model_is_refused_with_what_to_give_instead() {
     let config = random::config("llama", Sizes::SMALL);
     std::fs::create_dir(at("bare")).unwrap();
     std::fs::write(at("bare/config.json"), config.to_string()).unwrap();
-    is_about("no weights", &error(&at("bare")), "NotAModel", "neither model.safetensors nor");
+    is_about(
+        "no weights",
+        &error(&at("bare")),
+        "NotAModel",
+        "neither model.safetensors, model.safetensors.index.json, pytorch_model.bin nor pytorch_model.bin.index.json",
+    );
     std::fs::write(at("bare/model.safetensors"), "").unwrap();
     is_about("empty weights", &error(&at("bare")), "Damaged", "the file is empty");
     std::fs::remove_file(at("bare/model.safetensors")).unwrap();

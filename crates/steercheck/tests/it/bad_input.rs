@@ -15,7 +15,7 @@ fn a_path_without_a_model_is_refused_with_what_would_be_one() {
     let here = folder();
     std::fs::create_dir(here.path().join("empty")).unwrap();
     write(here.path(), "notes.txt", "no model");
-    let wanted = "give a .gguf file, or a folder with config.json and safetensors";
+    let wanted = "give a .gguf file, or a folder with config.json and weights";
     says(&refusal(here.path(), &["check", "./nowhere.gguf"]), &["no such file or folder: `./nowhere.gguf`", wanted]);
     says(&refusal(here.path(), &["check", "models/nowhere/deep"]), &["`models/nowhere/deep`", wanted]);
     says(&refusal(here.path(), &["check", "empty"]), &["`empty` is a folder without config.json", wanted]);
