@@ -4,16 +4,16 @@ use std::path::Path;
 use std::time::Instant;
 
 use steercheck_eval::cell::{Subject, TaskVectorCell};
+use steercheck_eval::conformance::Summary;
 use steercheck_eval::task::{self, LoadOptions as TaskOptions, Task};
 use steercheck_eval::{EvalError, Profile, Protocol, Record, record};
-use steercheck_model::{Kernels, LoadOptions, Loaded, Model, Precision, Tokenizer};
+use steercheck_model::{Loaded, Model, Tokenizer};
 
-use crate::arguments::{CheckOptions, Dtype, ProfileName, ProtocolName};
+use crate::arguments::{CheckOptions, ProfileName, ProtocolName};
 use crate::error::CliError;
-use crate::machine::usable_memory;
 use crate::models::{self, print};
 use crate::progress::{Work, line};
-use crate::{device, report};
+use crate::{loading, report, verify};
 
 /// The tasks of a check that names none.
 const DEFAULT_TASKS: [&str; 4] = ["present-past", "singular-plural", "capitalise", "country-capital"];
@@ -30,15 +30,16 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     let tasks = tasks(options, &protocol)?;
     // Minutes of work must not end in a folder that cannot be written.
     record::check_folder(&options.out)?;
-    let found = models::find(options.model.as_deref(), options.accept_licence, false)?;
+    let found = models::find(options.model.as_deref(), options.loading.accept_licence, false)?;
     let started = Instant::now();
-    let Loaded { mut model, tokenizer } = open(&found.path, options)?;
+    let Loaded { mut model, tokenizer } = loading::open(&found.path, &options.loading)?;
     let tokenizer = tokenizer?;
     let (cells, not_run) = prepare(&model, &tokenizer, &tasks, &protocol, &profile, options.seed)?;
     if let Some(first) = not_run.first().filter(|_| cells.is_empty() || !options.tasks.is_empty()) {
         return Err(CliError::Usage(first.reason.to_string()));
     }
-    let records = run_cells(&mut model, &tokenizer, &cells, options)?;
+    let conformance = verify::before_a_check(&model, &tokenizer, options.force)?;
+    let records = run_cells(&mut model, &tokenizer, &cells, &conformance, options)?;
     if options.json {
         for n in &not_run {
             line(&format!("not run: {}", n.reason));
@@ -48,7 +49,8 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     }
     // Standard output holds results or nothing: what fails half-way leaves no beginning of a report.
     let report = report::text(&records, &not_run, &options.out, started.elapsed());
-    print(&(report::summary(&model.info, &tokenizer) + &report))
+    let conformance = format!("conformance {}\n", verify::in_a_line(&conformance));
+    print(&(report::summary(&model.info, Some(&tokenizer)) + &conformance + &report))
 }
 
 fn sizes(options: &CheckOptions) -> (Protocol, Profile) {
@@ -87,20 +89,6 @@ fn tasks(options: &CheckOptions, protocol: &Protocol) -> Result<Vec<Task>, CliEr
     Ok(out)
 }
 
-fn open(path: &Path, options: &CheckOptions) -> Result<Loaded, CliError> {
-    let options = LoadOptions {
-        device: device::best(),
-        precision: match options.dtype {
-            Dtype::Auto => Precision::Auto,
-            Dtype::Stored => Precision::Stored,
-            Dtype::F32 => Precision::F32,
-        },
-        kernels: if options.integer_kernels { Kernels::Integer } else { Kernels::Float },
-        memory: options.memory.unwrap_or_else(usable_memory),
-    };
-    Ok(Loaded::open(path, &options)?)
-}
-
 fn prepare(
     model: &Model,
     tokenizer: &Tokenizer,
@@ -130,6 +118,7 @@ fn run_cells(
     model: &mut Model,
     tokenizer: &Tokenizer,
     cells: &[TaskVectorCell],
+    conformance: &Summary,
     options: &CheckOptions,
 ) -> Result<Vec<Record>, CliError> {
     let planned: Vec<u64> = cells.iter().map(|c| c.planned_work(model)).collect();
@@ -141,7 +130,7 @@ fn run_cells(
         let what = format!("task vectors, {}", cell.task_name());
         work.begin(&what);
         let started = Instant::now();
-        let record = cell.run(&subject)?;
+        let record = Record { conformance: Some(conformance.clone()), ..cell.run(&subject)? };
         record.write(&options.out)?;
         work.ended(&what, i + 1, cells.len(), started.elapsed().as_secs_f64(), planned[i]);
         records.push(record);

@@ -3,6 +3,7 @@
 
 mod mapping;
 mod matrix;
+mod results;
 mod safetensors;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use crate::gguf::Gguf;
 use crate::kernels::Number;
 pub(crate) use mapping::Mapping;
 pub(crate) use matrix::StoredMatrix;
+pub use results::read_tensors;
 
 /// The type of a tensor's numbers in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

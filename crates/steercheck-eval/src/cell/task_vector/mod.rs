@@ -2,6 +2,8 @@
 
 mod prepare;
 
+pub(crate) use prepare::usable_items;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -111,10 +113,8 @@ impl TaskVectorCell {
                 dummies: DUMMIES,
             },
             model: subject.model.info.clone(),
-            tokenizer: TokenizerInfo {
-                hash: subject.tokenizer.hash().to_string(),
-                special_tokens: subject.tokenizer.policy(),
-            },
+            tokenizer: TokenizerInfo::of(subject.tokenizer),
+            conformance: None,
             task: self.info.clone(),
             protocol: self.protocol.clone(),
             profile: self.profile.clone(),
