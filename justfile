@@ -29,3 +29,8 @@ oracle *JOBS:
 [group('evidence')]
 bench *ARGS:
     cargo run --release -p steercheck-model --example throughput -- {{ARGS}}
+
+# Every fixture through every conformance check, as a markdown table: `just conformance [FIXTURES [GGUFS]]`.
+[group('evidence')]
+conformance *ARGS:
+    cargo run --release -p steercheck-eval --example conformance -- {{ARGS}}
