@@ -196,7 +196,7 @@ fn a_residual_that_is_not_the_sum_of_its_parts_fails_with_its_block_and_prompt()
     tamper(&mut traces[1].residual, 3, 0.01);
     let check = rebuilt_residuals(&model, &traces).unwrap();
     assert_eq!(check.grade, Grade::Failed);
-    assert!(check.detail.contains("largest at residual 3, prompt 2, token 17"), "{}", check.detail);
+    assert!(check.detail.contains("largest at residual 3, prompt 2, token 18"), "{}", check.detail);
     tamper(&mut traces[1].residual, 3, -0.01);
     tamper(&mut traces[0].mlp, 1, 0.01);
     assert!(rebuilt_residuals(&model, &traces).unwrap().detail.contains("largest at residual 2, prompt 1"));
@@ -240,7 +240,7 @@ fn a_model_with_weights_that_are_not_finite_fails_and_what_follows_is_not_judged
     let Some(shared) = shared() else { return };
     let broken = copy(&shared.join("fixtures").join(FIXTURE), &["config.json", "model.safetensors"]);
     rewrite(&broken.path().join("model.safetensors"), |all| {
-        let huge = (all["lm_head.weight"].clone() * 1e38).unwrap();
+        let huge = (all["lm_head.weight"].clone() * 1e39).unwrap();
         all.insert("lm_head.weight".to_string(), huge);
     });
     let model = open(broken.path());
@@ -266,7 +266,7 @@ fn fast_paths_that_end_elsewhere_than_the_whole_pass_fail() {
     let wrong = disturbed(&model, &prompts);
     let check = batch_equals_single(&traces, &wrong).unwrap();
     assert_eq!(check.grade, Grade::Failed);
-    assert!(check.detail.contains("of block 2") || check.detail.contains("residual"), "{}", check.detail);
+    assert!(check.detail.contains("largest at "), "{}", check.detail);
     let check = cached_equals_uncached(&model, &prompts, &wrong, Extent::Full).unwrap();
     assert_eq!(check.grade, Grade::Failed);
     assert!(check.detail.contains("largest in prompt "), "{}", check.detail);

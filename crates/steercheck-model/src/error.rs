@@ -75,8 +75,13 @@ pub enum ModelError {
     #[error("tokenizer: {0}")]
     Tokenizer(String),
     /// The model came without a tokenizer.
-    #[error("tokenizer: {0}")]
-    NoTokenizer(&'static str),
+    #[error("tokenizer: {what}; {advice}")]
+    NoTokenizer {
+        /// What is not there.
+        what: &'static str,
+        /// What would be.
+        advice: &'static str,
+    },
     /// The work would need more memory than allowed.
     #[error(
         "this needs about {needed} of memory and {budget} are allowed; raise --memory, use --dtype stored, or fewer items"

@@ -10,14 +10,11 @@ use crate::arguments::VerifyOptions;
 use crate::error::CliError;
 use crate::models::{self, print};
 use crate::progress::line;
-use crate::tables::{Flush, plain, wrapped};
+use crate::tables::{Flush, WIDTH, plain, wrapped};
 use crate::{loading, report};
 
 /// Where the JSON goes unless a file is named.
 const OUT: &str = "steercheck-out";
-
-/// Columns of a detail; the rest of the table takes about as many.
-const DETAIL: usize = 44;
 
 /// Runs the command.
 pub(crate) fn run(options: &VerifyOptions) -> Result<(), CliError> {
@@ -33,10 +30,10 @@ pub(crate) fn run(options: &VerifyOptions) -> Result<(), CliError> {
     let Loaded { model, tokenizer } = loading::open(&found.path, &options.loading)?;
     let tokenizer = match tokenizer {
         Ok(tokenizer) => Ok(tokenizer),
-        Err(reason @ ModelError::NoTokenizer(_)) => Err(reason.to_string()),
+        Err(ModelError::NoTokenizer { what, .. }) => Err(what),
         Err(broken) => return Err(broken.into()),
     };
-    let known = tokenizer.as_ref().map_err(String::as_str);
+    let known = tokenizer.as_ref().map_err(|reason| *reason);
     // Read first: a folder that does not fit is no reason to wait for anything.
     let golden = options.against.as_deref().map(|folder| Golden::read(folder, &model)).transpose()?;
     let mut checks = conformance::run(&model, known, Extent::Full)?;
@@ -76,13 +73,18 @@ fn text(result: &Verification, tokenizer: Option<&Tokenizer>, out: &Path) -> Str
         ("allowed", Flush::Right),
         ("detail", Flush::Left),
     ];
-    let rows: Vec<Vec<String>> = result.checks.iter().map(row).collect();
+    let columns = |text: fn(&Check) -> &'static str| result.checks.iter().map(|c| text(c).chars().count()).max();
+    let names = columns(|c| c.name).unwrap_or_default();
+    let grades = columns(|c| c.grade.text()).unwrap_or_default();
+    // Differences and what is allowed take 10 and 7 columns, gaps 2 each.
+    let rest = WIDTH.saturating_sub(names + grades + 10 + 7 + 4 * 2);
+    let rows: Vec<Vec<String>> = result.checks.iter().map(|c| row(c, rest)).collect();
     let summary = report::summary(&result.model, tokenizer);
     let (table, conclusion) = (plain(&head, &rows), wrapped(&conclusion(result), 2));
     format!("{summary}\n{table}\n\n{conclusion}\n\nresult     {}\n", out.display())
 }
 
-fn row(check: &Check) -> Vec<String> {
+fn row(check: &Check, width: usize) -> Vec<String> {
     let difference = match (check.difference, check.allowed) {
         (Some(difference), _) => short(difference),
         (None, Some(_)) => "not finite".to_string(),
@@ -90,17 +92,17 @@ fn row(check: &Check) -> Vec<String> {
     };
     let allowed = check.allowed.map_or_else(String::new, short);
     let grade = check.grade.text().to_string();
-    vec![check.name.to_string(), grade, difference, allowed, folded(&check.detail)]
+    vec![check.name.to_string(), grade, difference, allowed, folded(&check.detail, width)]
 }
 
-/// A text in lines of at most [`DETAIL`] columns, for a cell of a table.
-fn folded(text: &str) -> String {
+/// A text in lines of at most so many columns, for a cell of a table.
+fn folded(text: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let last = lines.last_mut().expect("there is one line to begin with, and none is taken away");
         if last.is_empty() {
             last.push_str(word);
-        } else if last.chars().count() + 1 + word.chars().count() <= DETAIL {
+        } else if last.chars().count() + 1 + word.chars().count() <= width {
             last.push(' ');
             last.push_str(word);
         } else {

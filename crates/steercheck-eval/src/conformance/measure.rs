@@ -20,7 +20,7 @@ pub enum Bound {
 }
 
 /// The tolerance of [`Bound`].
-const TOLERANCE: f32 = 2e-4;
+pub const TOLERANCE: f32 = 2e-4;
 
 /// The largest difference seen so far, by its share of what is allowed.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ mod verification;
 
 pub use boundary::answer_boundary;
 pub use golden::{Golden, KINDS};
-pub use measure::{Bound, Largest, short};
+pub use measure::{Bound, Largest, TOLERANCE, short};
 pub use paths::{batch_equals_single, cached_equals_uncached, replay_equals_full, strength_zero};
 pub use policy::special_tokens;
 pub use prompts::prompts;
@@ -71,6 +71,13 @@ pub struct Check {
 }
 
 impl Check {
+    /// The largest difference as a share of the size that its bound is measured by: one tolerance of 2e-4 holds for all of
+    /// these.
+    pub fn relative(&self) -> Option<f32> {
+        let allowed = self.allowed.filter(|allowed| *allowed > 0.0).unwrap_or(TOLERANCE);
+        self.difference.map(|difference| difference / allowed * TOLERANCE)
+    }
+
     /// A check that measures nothing.
     pub fn said(name: &'static str, grade: Grade, detail: impl Into<String>) -> Self {
         Self { name, grade, difference: None, allowed: None, detail: detail.into() }
@@ -94,7 +101,8 @@ pub struct Summary {
     pub checks: usize,
     /// Names of those that failed.
     pub failed: Vec<&'static str>,
-    /// The largest difference between two ways of computing one thing; none if it is not finite.
+    /// The largest difference between two ways of computing one thing, relative to the largest value of its row or to 1; none
+    /// if it is not finite.
     pub largest_difference: Option<f32>,
 }
 
@@ -106,7 +114,7 @@ impl Summary {
         Self {
             checks: checks.iter().filter(|c| c.grade != Grade::NotApplicable).count(),
             failed: checks.iter().filter(|c| c.grade == Grade::Failed).map(|c| c.name).collect(),
-            largest_difference: checks.iter().filter_map(|c| c.difference).reduce(f32::max).filter(|_| all_finite),
+            largest_difference: checks.iter().filter_map(Check::relative).reduce(f32::max).filter(|_| all_finite),
         }
     }
 }

@@ -35,7 +35,7 @@ pub fn special_tokens(tokenizer: &Tokenizer) -> Result<Check> {
             "the files ask for an EOS after a text; none is added, because a prompt is to be continued".to_string(),
         );
     }
-    let mut said = vec![format!("{}, at most once", tokenizer.policy())];
+    let mut said = vec![tokenizer.policy()];
     if let Some((bos, text)) = bos.and_then(|id| Some((id, tokenizer.token(id)?))) {
         if tokenizer.encode_plain(&format!("{text}a"))?.first() != Some(&bos) {
             said.push(format!("{text} in a text stays text"));

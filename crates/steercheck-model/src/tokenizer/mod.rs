@@ -53,9 +53,10 @@ impl Tokenizer {
     pub(crate) fn from_folder(folder: &Path, vocab_size: usize) -> Result<Self> {
         let path = folder.join("tokenizer.json");
         if !path.exists() {
-            return Err(ModelError::NoTokenizer(
-                "the folder holds no tokenizer.json; save the model with its fast tokenizer, or use a GGUF file",
-            ));
+            return Err(ModelError::NoTokenizer {
+                what: "the folder holds no tokenizer.json",
+                advice: "save the model with its fast tokenizer, or use a GGUF file",
+            });
         }
         let mut inner: tokenizers::Tokenizer = read_text(&path)?.parse().map_err(|e| {
             ModelError::Tokenizer(plain(&format!("tokenizer.json is damaged ({e}); download it again")))
@@ -94,9 +95,10 @@ impl Tokenizer {
     /// Builds the tokenizer from a GGUF file's metadata.
     pub(crate) fn from_gguf(gguf: &Gguf, vocab_size: usize) -> Result<Self> {
         let key = |k: &str| format!("tokenizer.ggml.{k}");
-        let model = gguf.text(&key("model"))?.ok_or(ModelError::NoTokenizer(
-            "the file holds none (key 'tokenizer.ggml.model' is missing); convert the model again, with its tokenizer",
-        ))?;
+        let model = gguf.text(&key("model"))?.ok_or(ModelError::NoTokenizer {
+            what: "the file holds none (no key 'tokenizer.ggml.model')",
+            advice: "convert the model again, with its tokenizer",
+        })?;
         let id = |k: &str| -> Result<Option<u32>> { Ok(gguf.int(&key(k))?.and_then(|i| u32::try_from(i).ok())) };
         let pre = gguf.text(&key("pre"))?.map(str::to_string);
         let tokens = gguf.texts(&key("tokens"))?.ok_or_else(|| gguf.problem(&key("tokens"), "is missing"))?;
