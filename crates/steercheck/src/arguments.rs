@@ -8,7 +8,7 @@ use steercheck_eval::task::builtin_names;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, whatever the verdict
-  1  the model fails a conformance check, the run is invalid, or a result could not be written
+  1  the model or the run is invalid, or a result could not be written
   2  the model, a task or an option cannot be used";
 
 const MODEL_HELP: &str = "\

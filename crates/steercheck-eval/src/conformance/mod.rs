@@ -140,14 +140,18 @@ pub fn run(model: &Model, tokenizer: Result<&Tokenizer, &str>, extent: Extent) -
 
 /// The checks of inner states and of the ways to compute them.
 fn states(model: &Model, prompts: &[Vec<u32>], extent: Extent) -> Result<Vec<Check>, EvalError> {
-    let traces = model.trace(prompts, &Reads::ALL)?;
-    let finite = finite(model, &traces, extent)?;
+    let (finite, traces) = match model.trace(prompts, &Reads::ALL) {
+        Ok(traces) => (finite(model, &traces, extent)?, traces),
+        Err(ModelError::NotFinite { .. }) => (state::not_finite(model, prompts)?, Vec::new()),
+        Err(e) => return Err(e.into()),
+    };
     let rest: [&'static str; 6] =
         [state::REBUILT, state::SUMS, paths::BATCH, paths::CACHED, paths::REPLAY, paths::ZERO];
     if finite.grade == Grade::Failed {
         let skipped = rest.map(|name| Check::said(name, Grade::NotApplicable, "the model's states are not finite"));
         return Ok([finite].into_iter().chain(skipped).collect());
     }
+    let prefixes = model.prefill(prompts)?;
     let mut checks = vec![finite, graded(state::REBUILT, rebuilt_residuals(model, &traces))?];
     if model.info.kernels == Kernels::Integer {
         // A state that differs in its last bit may be rounded to the next of 255 steps.
@@ -157,10 +161,10 @@ fn states(model: &Model, prompts: &[Vec<u32>], extent: Extent) -> Result<Vec<Che
         checks.push(graded(state::SUMS, attention_sums(model, &traces, extent))?);
         let alone = paths::each_alone(model, prompts)?;
         checks.push(graded(paths::BATCH, batch_equals_single(&traces, &alone))?);
-        checks.push(graded(paths::CACHED, cached_equals_uncached(model, prompts, &alone, extent))?);
-        checks.push(graded(paths::REPLAY, replay_equals_full(model, prompts, &alone, extent))?);
+        checks.push(graded(paths::CACHED, cached_equals_uncached(model, &prefixes, &alone, extent))?);
+        checks.push(graded(paths::REPLAY, replay_equals_full(model, &prefixes, &alone, extent))?);
     }
-    checks.push(graded(paths::ZERO, strength_zero(model, prompts, extent))?);
+    checks.push(graded(paths::ZERO, strength_zero(model, &prefixes, extent))?);
     Ok(checks)
 }
 

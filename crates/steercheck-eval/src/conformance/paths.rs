@@ -56,8 +56,7 @@ fn top(trace: &Trace) -> Result<Tensor> {
 
 /// A prompt that goes on over the keys and values of its beginning, from a block or from a position, ends where the whole
 /// prompt ends.
-pub fn cached_equals_uncached(model: &Model, prompts: &[Vec<u32>], alone: &[Trace], extent: Extent) -> Result<Check> {
-    let prefixes = model.prefill(prompts)?;
+pub fn cached_equals_uncached(model: &Model, prefixes: &[Prefix], alone: &[Trace], extent: Extent) -> Result<Check> {
     let depth = model.spec.depth();
     let mut largest = Largest::new(Bound::Relative);
     let mut rows = Vec::new();
@@ -76,7 +75,7 @@ pub fn cached_equals_uncached(model: &Model, prompts: &[Vec<u32>], alone: &[Trac
     for (row, (i, how)) in places.iter().enumerate() {
         largest.rows(&got.top.narrow(0, row, 1)?, &top(&alone[*i])?, |_| format!("in prompt {} {how}", i + 1))?;
     }
-    Ok(largest.check(CACHED, &format!("{} ways into {} prompts", rows.len(), prompts.len())))
+    Ok(largest.check(CACHED, &format!("{} ways into {} prompts", rows.len(), prefixes.len())))
 }
 
 /// One edit and where it is made.
@@ -118,14 +117,13 @@ fn plan(model: &Model, alone: &[Trace], extent: Extent) -> Result<Vec<Planned>> 
 }
 
 /// Replayed edits end where full forward passes with the same edits end, and fire as planned.
-pub fn replay_equals_full(model: &Model, prompts: &[Vec<u32>], alone: &[Trace], extent: Extent) -> Result<Check> {
+pub fn replay_equals_full(model: &Model, prefixes: &[Prefix], alone: &[Trace], extent: Extent) -> Result<Check> {
     let planned = plan(model, alone, extent)?;
-    let prefixes = model.prefill(prompts)?;
     let rows: Vec<Row<'_>> = planned.iter().map(|p| Row::edited(&prefixes[p.prompt], vec![p.edit.clone()])).collect();
     let got = model.replay(&rows)?;
     let whole: Vec<EditedPrompt> = planned
         .iter()
-        .map(|p| EditedPrompt { tokens: prompts[p.prompt].clone(), edits: vec![p.edit.clone()] })
+        .map(|p| EditedPrompt { tokens: prefixes[p.prompt].tokens().to_vec(), edits: vec![p.edit.clone()] })
         .collect();
     let want = model.trace_edited(&whole, &Reads::LAST_RESIDUALS)?;
     let edits: Vec<(usize, Site)> = planned.iter().map(|p| (p.prompt, p.edit.site)).collect();
@@ -147,14 +145,14 @@ fn compare_edits(edits: &[(usize, Site)], got: &Replayed, want: &[Trace]) -> Res
 }
 
 /// An edit of strength 0 leaves the very bits of an unedited row of its batch.
-pub fn strength_zero(model: &Model, prompts: &[Vec<u32>], extent: Extent) -> Result<Check> {
-    let prefixes = model.prefill(prompts)?;
+pub fn strength_zero(model: &Model, prefixes: &[Prefix], extent: Extent) -> Result<Check> {
     let depth = model.spec.depth();
     let residuals: Vec<usize> = match extent {
         Extent::Short => few_blocks(depth),
         Extent::Full => (0..=depth).collect(),
     };
-    let places: Vec<(usize, usize)> = (0..prompts.len()).flat_map(|i| residuals.iter().map(move |b| (i, *b))).collect();
+    let places: Vec<(usize, usize)> =
+        (0..prefixes.len()).flat_map(|i| residuals.iter().map(move |b| (i, *b))).collect();
     let vector = |prefix: &Prefix, b: usize| -> Result<Arc<[f32]>> {
         Ok(prefix.residuals().get(b)?.to_dtype(DType::F32)?.to_vec1::<f32>()?.into())
     };

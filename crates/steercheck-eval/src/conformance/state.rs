@@ -1,7 +1,7 @@
 //! Inner states: finite, and adding up block by block.
 
 use candle_core::Tensor;
-use steercheck_model::{Block, FinalNorm, HeadKind, Model, ModelError, Result, Trace};
+use steercheck_model::{Block, FinalNorm, HeadKind, Model, ModelError, Reads, Result, Trace};
 
 use super::{Bound, Check, Extent, Grade, Largest};
 
@@ -22,30 +22,57 @@ pub(super) fn place(what: &str, block: usize, prompt: usize, position: usize) ->
 /// Residuals at every block and the logits of the model's output (in the short form at the last token) hold neither NaN nor
 /// infinity.
 pub fn finite(model: &Model, traces: &[Trace], extent: Extent) -> Result<Check> {
-    let bad = |t: &Tensor| -> Result<bool> { Ok(!t.flatten_all()?.to_vec1::<f32>()?.iter().all(|x| x.is_finite())) };
     let depth = model.spec.depth();
+    let failed = |detail: String| Ok(Check::said(FINITE, Grade::Failed, detail));
     let mut positions = 0;
     for (i, trace) in traces.iter().enumerate() {
         let residual = read(trace.residual.as_ref())?;
         for b in 0..=depth {
-            if bad(&residual.get(b)?)? {
-                let detail = format!("residual {b} of prompt {} holds NaN or infinity", i + 1);
-                return Ok(Check::said(FINITE, Grade::Failed, detail));
+            if first_bad_row(&residual.get(b)?)?.is_some() {
+                return failed(format!("residual {b} of prompt {} holds NaN or infinity", i + 1));
             }
         }
         let top = residual.get(depth)?;
-        let last = top.dim(0)? - 1;
-        let first = if extent == Extent::Short { last } else { 0 };
-        for position in first..=last {
-            if bad(&model.logits(&top.narrow(0, position, 1)?, FinalNorm::Apply, HeadKind::Full)?)? {
-                let detail = format!("the logits of prompt {}, token {}, hold NaN or infinity", i + 1, position + 1);
-                return Ok(Check::said(FINITE, Grade::Failed, detail));
-            }
-            positions += 1;
+        let (first, rows) = asked_rows(top.dim(0)?, extent);
+        let logits = model.logits(&top.narrow(0, first, rows)?, FinalNorm::Apply, HeadKind::Full)?;
+        if let Some(row) = first_bad_row(&logits)? {
+            let token = first + row + 1;
+            return failed(format!("the logits of prompt {}, token {token}, hold NaN or infinity", i + 1));
         }
+        positions += rows;
     }
     let detail = format!("residuals 0 to {depth} of {} prompts, logits at {positions} tokens", traces.len());
     Ok(Check::said(FINITE, Grade::Passed, detail))
+}
+
+/// The same for a model whose pass ends with an error because the top is not finite: finds where that begins.
+pub(super) fn not_finite(model: &Model, prompts: &[Vec<u32>]) -> Result<Check> {
+    // What is not finite stays so in the residuals above: search by halves.
+    let (mut good, mut bad) = (0, model.spec.depth());
+    while bad - good > 1 {
+        let middle = good.midpoint(bad);
+        match model.trace(prompts, &Reads { until: Some(middle), ..Reads::LAST_RESIDUALS }) {
+            Ok(_) => good = middle,
+            Err(ModelError::NotFinite { .. }) => bad = middle,
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(Check::said(FINITE, Grade::Failed, format!("residual {bad} is the first with NaN or infinity at a last token")))
+}
+
+/// The first row of `[rows, columns]` that holds NaN or infinity.
+fn first_bad_row(t: &Tensor) -> Result<Option<usize>> {
+    let columns = t.dim(1)?.max(1);
+    let numbers = t.flatten_all()?.to_vec1::<f32>()?;
+    Ok(numbers.iter().position(|x| !x.is_finite()).map(|at| at / columns))
+}
+
+/// First and number of the positions that are looked at: all, or the last.
+fn asked_rows(positions: usize, extent: Extent) -> (usize, usize) {
+    match extent {
+        Extent::Full => (0, positions),
+        Extent::Short => (positions.saturating_sub(1), positions.min(1)),
+    }
 }
 
 /// Residual b is what residual b - 1, attention and MLP of block b lead to, with the multipliers and norms between them.
@@ -72,8 +99,7 @@ pub fn attention_sums(model: &Model, traces: &[Trace], extent: Extent) -> Result
     let blocks = some_blocks(model.spec.depth(), extent);
     for (i, trace) in traces.iter().enumerate() {
         let (heads, attention) = (read(trace.heads.as_ref())?, read(trace.attention.as_ref())?);
-        let positions = heads.dim(1)?;
-        let (first, rows) = if extent == Extent::Short { (positions - 1, 1) } else { (0, positions) };
+        let (first, rows) = asked_rows(heads.dim(1)?, extent);
         for b in &blocks {
             let z = heads.get(b - 1)?.narrow(0, first, rows)?.flatten_from(1)?;
             let parts = model.attention_from_heads(Block(*b), &z)?;

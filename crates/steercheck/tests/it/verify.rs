@@ -153,7 +153,7 @@ fn a_model_with_nan_weights_fails_and_the_rest_is_not_judged() {
     assert_eq!(output.status.code(), Some(1));
     says(
         &stdout(&output),
-        &["residual 2 of prompt 1 holds", "NaN or infinity", "states are not finite", "Trust no result"],
+        &["residual 2 is the first with", "NaN or infinity", "states are not finite", "Trust no result"],
     );
 }
 
