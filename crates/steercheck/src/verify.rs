@@ -28,12 +28,12 @@ pub(crate) fn run(options: &VerifyOptions) -> Result<(), CliError> {
     }
     let found = models::find(options.model.as_deref(), options.loading.accept_licence, false)?;
     let Loaded { model, tokenizer } = loading::open(&found.path, &options.loading)?;
-    let tokenizer = match tokenizer {
-        Ok(tokenizer) => Ok(tokenizer),
-        Err(ModelError::NoTokenizer { what, .. }) => Err(what),
-        Err(broken) => return Err(broken.into()),
-    };
-    let known = tokenizer.as_ref().map_err(|reason| *reason);
+    // What the model computes can be compared without a tokenizer, also where a converter left one that cannot be used.
+    let tokenizer = tokenizer.map_err(|reason| match reason {
+        ModelError::NoTokenizer { what, .. } => what.to_string(),
+        unusable => unusable.to_string(),
+    });
+    let known = tokenizer.as_ref().map_err(String::as_str);
     // Read first: a folder that does not fit is no reason to wait for anything.
     let golden = options.against.as_deref().map(|folder| Golden::read(folder, &model)).transpose()?;
     let mut checks = conformance::run(&model, known, Extent::Full)?;
@@ -116,18 +116,20 @@ fn folded(text: &str, width: usize) -> String {
 fn conclusion(result: &Verification) -> String {
     let summary = Summary::of(&result.checks);
     let skipped = result.checks.len() - summary.checks;
-    let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} not applicable") };
+    let skipped = match (skipped, &result.tokenizer) {
+        (0, _) => String::new(),
+        (n, Some(_)) => format!(", {n} not applicable"),
+        (n, None) => format!(", {n} not applicable (there is no tokenizer that can be used)"),
+    };
     let notes = result.checks.iter().filter(|c| c.grade == Grade::Noted).count();
     let notes = if notes == 0 { String::new() } else { format!(", {notes} with a note") };
     let name = &result.model.name;
     if summary.failed.is_empty() {
         format!("{name} is as it should be: {} passed{notes}{skipped}.", counted(summary.checks))
     } else {
-        let failed = listed(&summary.failed);
-        format!(
-            "{name} is not as it should be: of {} it fails {failed}{skipped}. Trust no result of it.",
-            summary.checks
-        )
+        let (failed, names) = (summary.failed.len(), summary.failed.join(", "));
+        let of = counted(summary.checks);
+        format!("{name} is not as it should be: {failed} of {of} failed ({names}){skipped}. Trust no result of it.")
     }
 }
 

@@ -131,8 +131,9 @@ pub fn run(model: &Model, tokenizer: Result<&Tokenizer, &str>, extent: Extent) -
             checks.extend([round_trip(tokenizer)?, special_tokens(tokenizer)?, answer_boundary(model, tokenizer)?]);
         }
         Err(reason) => {
-            let names = [round_trip::NAME, policy::NAME, boundary::NAME];
-            checks.extend(names.map(|name| Check::said(name, Grade::NotApplicable, reason)));
+            let again = "there is no tokenizer that can be used";
+            let skipped = [(round_trip::NAME, reason), (policy::NAME, again), (boundary::NAME, again)];
+            checks.extend(skipped.map(|(name, reason)| Check::said(name, Grade::NotApplicable, reason)));
         }
     }
     Ok(checks)

@@ -1,7 +1,7 @@
 //! Inner states: finite, and adding up block by block.
 
 use candle_core::Tensor;
-use steercheck_model::{Block, FinalNorm, HeadKind, Model, ModelError, Reads, Result, Trace};
+use steercheck_model::{Block, FinalNorm, HeadKind, Model, ModelError, NormPlace, Reads, Result, Trace};
 
 use super::{Bound, Check, Extent, Grade, Largest};
 
@@ -75,7 +75,8 @@ fn asked_rows(positions: usize, extent: Extent) -> (usize, usize) {
     }
 }
 
-/// Residual b is what residual b - 1, attention and MLP of block b lead to, with the multipliers and norms between them.
+/// Residual b is what residual b - 1, attention and MLP of block b lead to, with the multipliers and norms between them; and
+/// where no norm stands between, their plain sum, attention and MLP first.
 pub fn rebuilt_residuals(model: &Model, traces: &[Trace]) -> Result<Check> {
     let mut largest = Largest::new(Bound::Relative);
     let depth = model.spec.depth();
@@ -85,7 +86,14 @@ pub fn rebuilt_residuals(model: &Model, traces: &[Trace]) -> Result<Check> {
         for b in 1..=depth {
             let before = residual.get(b - 1)?;
             let rebuilt = model.rebuild_residual(Block(b), &before, &attention.get(b - 1)?, &mlp.get(b - 1)?)?;
-            largest.rows(&residual.get(b)?, &rebuilt, |position| place("residual", b, i, position))?;
+            let after = residual.get(b)?;
+            let at = |position: usize| place("residual", b, i, position);
+            largest.rows(&rebuilt, &after, at)?;
+            if !matches!(model.spec.norms.place, NormPlace::AfterSum | NormPlace::Stream) {
+                let multiplier = f64::from(model.spec.residual_multiplier);
+                let added = ((attention.get(b - 1)? + mlp.get(b - 1)?)? * multiplier)?;
+                largest.rows(&(before + added)?, &after, at)?;
+            }
         }
     }
     Ok(largest.check(REBUILT, &format!("{depth} blocks, {} prompts", traces.len())))
