@@ -34,3 +34,8 @@ bench *ARGS:
 [group('evidence')]
 nightly *STEPS:
     scripts/nightly.sh {{STEPS}}
+
+# Every fixture through every conformance check, as a markdown table: `just conformance [FIXTURES [GGUFS]]`.
+[group('evidence')]
+conformance *ARGS:
+    cargo run --release -p steercheck-eval --example conformance -- {{ARGS}}

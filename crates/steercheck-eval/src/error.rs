@@ -47,6 +47,14 @@ pub enum EvalError {
         /// Index of the item.
         item: usize,
     },
+    /// Golden tensors that are not those of this model.
+    #[error(
+        "golden.safetensors cannot be compared with this model: {what}; give the folder that was computed from the same weights"
+    )]
+    Golden {
+        /// The tensor and what is wrong with it.
+        what: String,
+    },
     /// A record could not be written.
     #[error("cannot write {}: {reason}; free some space or choose another folder with --out", path.display())]
     Write {

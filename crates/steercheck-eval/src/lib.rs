@@ -2,6 +2,7 @@
 
 pub mod cell;
 pub mod conclusion;
+pub mod conformance;
 mod error;
 pub mod prompt;
 pub mod protocol;

@@ -19,6 +19,14 @@ pub fn task_vector_prompt(demonstrations: &[Pair], query: &str) -> String {
     lines.join("\n")
 }
 
+/// `Q: {x}\nA:{y}` and an empty line per demonstration, then the query `Q: {x}\nA:` (Todd et al. 2023); answers begin with a
+/// space.
+pub fn function_vector_prompt(demonstrations: &[Pair], query: &str) -> String {
+    let mut parts: Vec<String> = demonstrations.iter().map(|p| format!("Q: {}\nA:{}", p.input, p.answer)).collect();
+    parts.push(format!("Q: {query}\nA:"));
+    parts.join("\n\n")
+}
+
 /// A prompt and its answer, cut apart by token ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use steercheck_model::{ModelInfo, Receipt};
+use steercheck_model::{ModelInfo, Receipt, Tokenizer};
 
+use crate::conformance;
 use crate::error::EvalError;
 use crate::prompt::Pair;
 use crate::protocol::{Profile, Protocol};
@@ -24,6 +25,9 @@ pub struct Record {
     pub model: ModelInfo,
     /// BLAKE3 of the tokenizer's serialised form, and its policy on special tokens.
     pub tokenizer: TokenizerInfo,
+    /// What the model's short conformance checks found before the run; none where they were not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conformance: Option<conformance::Summary>,
     /// The task.
     pub task: TaskInfo,
     /// The protocol's options.
@@ -72,6 +76,13 @@ pub struct TokenizerInfo {
     pub hash: String,
     /// What stands before every prompt.
     pub special_tokens: String,
+}
+
+impl TokenizerInfo {
+    /// Of a loaded tokenizer.
+    pub fn of(tokenizer: &Tokenizer) -> Self {
+        Self { hash: tokenizer.hash().to_string(), special_tokens: tokenizer.policy() }
+    }
 }
 
 /// A task as it was used.
@@ -174,9 +185,6 @@ impl Record {
 
     /// Its file name: model, method, task, protocol, seed.
     pub fn file_name(&self) -> String {
-        let clean = |s: &str| {
-            s.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect::<String>()
-        };
         format!(
             "{}--{}--{}--{}-{}--seed{}.json",
             clean(&self.model.name),
@@ -191,16 +199,31 @@ impl Record {
     /// Writes the record into a folder: to a temporary name, synced, renamed.
     pub fn write(&self, folder: &Path) -> Result<PathBuf, EvalError> {
         let path = folder.join(self.file_name());
-        let failed = |e: std::io::Error| EvalError::Write { path: path.clone(), reason: e.to_string() };
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let mut file = temporary(folder).map_err(failed)?;
-        let json = serde_json::to_vec_pretty(self).map_err(|e| failed(e.into()))?;
-        file.write_all(&json).map_err(failed)?;
-        file.write_all(b"\n").map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(&path).map_err(|e| failed(e.error))?;
+        write_json(&path, self)?;
         Ok(path)
     }
+}
+
+/// A name as it can stand in a file's name everywhere.
+pub(crate) fn clean(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
+}
+
+/// Writes JSON to a temporary name beside the file, synced, renamed; its folder is made.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), EvalError> {
+    let failed = |e: std::io::Error| EvalError::Write { path: path.to_path_buf(), reason: e.to_string() };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let mut file = temporary(folder).map_err(failed)?;
+    let json = serde_json::to_vec_pretty(value).map_err(|e| failed(e.into()))?;
+    file.write_all(&json).map_err(failed)?;
+    file.write_all(b"\n").map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
 }
 
 /// Whether records can be written into a folder, which need not exist yet. Nothing is left behind.

@@ -71,9 +71,17 @@ pub enum ModelError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The tokenizer is missing, malformed or does not fit the model.
+    /// The tokenizer is malformed or does not fit the model.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
+    /// The model came without a tokenizer.
+    #[error("tokenizer: {what}; {advice}")]
+    NoTokenizer {
+        /// What is not there.
+        what: &'static str,
+        /// What would be.
+        advice: &'static str,
+    },
     /// The work would need more memory than allowed.
     #[error(
         "this needs about {needed} of memory and {budget} are allowed; raise --memory, use --dtype stored, or fewer items"

@@ -49,9 +49,9 @@ pub use spec::{
     Activation, Affine, Alibi, AlibiRounding, Arrangement, Biases, BlockNorms, BlockSpec, DecoderSpec, EmbeddingSpec,
     ExpertWeights, Experts, Gating, HeadSpec, LearnedPositions, Mlp, NormKind, NormPlace, NormSpec, QkNorm, Tying,
 };
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Declared, Tokenizer};
 pub use trace::{EditedPrompt, ReadAt, Reads, Trace};
-pub use weights::StoredType;
+pub use weights::{StoredType, read_tensors};
 
 /// Where tensors live; re-exported so that callers need no tensor crate of their own.
 pub use candle_core::Device;

@@ -8,7 +8,7 @@ use steercheck_eval::task::builtin_names;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, whatever the verdict
-  1  the run is invalid, or a result could not be written
+  1  the model or the run is invalid, or a result could not be written
   2  the model, a task or an option cannot be used";
 
 const MODEL_HELP: &str = "\
@@ -33,6 +33,15 @@ Files are kept in the folder that STEERCHECK_CACHE names, or in the platform's c
 
 Example:
   steercheck models get smollm2-135m-instruct";
+
+const VERIFY_HELP: &str = "\
+Example:
+  steercheck models verify path/to/model.gguf --against path/to/golden-folder
+
+Exit codes:
+  0  no check failed
+  1  a check failed, or the result could not be written
+  2  the model, the golden tensors or an option cannot be used";
 
 /// Find out whether a steering method really works on your model, before you build on it.
 #[derive(Debug, Parser)]
@@ -59,6 +68,9 @@ pub(crate) enum ModelsCommand {
     /// Download a model, check it and print where it is
     #[command(after_help = GET_HELP)]
     Get(GetOptions),
+    /// Check that a model computes what it should, and that its tokenizer keeps texts
+    #[command(after_help = VERIFY_HELP)]
+    Verify(VerifyOptions),
 }
 
 #[derive(Debug, Args)]
@@ -87,6 +99,42 @@ pub(crate) struct GetOptions {
     pub(crate) force: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct VerifyOptions {
+    #[arg(help = MODEL_HELP)]
+    pub(crate) model: Option<String>,
+    /// Compare with every tensor of FOLDER/golden.safetensors, named as in README.md: numbers at most 2e-4 apart,
+    /// greedy tokens equal
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) against: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// File for the JSON, which is always written [default: steercheck-out/verify-MODEL.json]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) loading: Loading,
+}
+
+/// How a model is found and loaded.
+#[derive(Debug, Args)]
+pub(crate) struct Loading {
+    /// Form of the weights in memory: `stored` as in the file, widened while multiplying; `f32` widened once; `auto`
+    /// stored, but f32 for quantised weights if it fits
+    #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, default_value_t = Dtype::Auto)]
+    pub(crate) dtype: Dtype,
+    /// Memory for weights and activations, e.g. 800M or 12G [default: 80 % of what is available]
+    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_bytes)]
+    pub(crate) memory: Option<u64>,
+    /// Multiply K-quants with integer kernels: faster, but activations are rounded to 8 bits
+    #[arg(long)]
+    pub(crate) integer_kernels: bool,
+    /// Accept the licence that the model is published under
+    #[arg(long)]
+    pub(crate) accept_licence: bool,
+}
+
 // Possible values stand in each option's own sentence: listed apart, they would push the help off the screen.
 #[derive(Debug, Args)]
 pub(crate) struct CheckOptions {
@@ -113,19 +161,11 @@ pub(crate) struct CheckOptions {
     /// Print the records as one JSON array instead of tables
     #[arg(long)]
     pub(crate) json: bool,
-    /// Form of the weights in memory: `stored` as in the file, widened while multiplying; `f32` widened once; `auto`
-    /// stored, but f32 for quantised weights if it fits
-    #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, default_value_t = Dtype::Auto)]
-    pub(crate) dtype: Dtype,
-    /// Memory for weights and activations, e.g. 800M or 12G [default: 80 % of what is available]
-    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_bytes)]
-    pub(crate) memory: Option<u64>,
-    /// Multiply K-quants with integer kernels: faster, but activations are rounded to 8 bits
+    /// Report on a model that fails its conformance checks all the same
     #[arg(long)]
-    pub(crate) integer_kernels: bool,
-    /// Accept the licence that the model is published under
-    #[arg(long)]
-    pub(crate) accept_licence: bool,
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) loading: Loading,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

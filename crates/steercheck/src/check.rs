@@ -4,16 +4,16 @@ use std::path::Path;
 use std::time::Instant;
 
 use steercheck_eval::cell::{Subject, TaskVectorCell};
+use steercheck_eval::conformance::{Extent, Summary};
 use steercheck_eval::task::{self, LoadOptions as TaskOptions, Task};
 use steercheck_eval::{EvalError, Profile, Protocol, Record, record};
-use steercheck_model::{Kernels, LoadOptions, Loaded, Model, Precision, Tokenizer};
+use steercheck_model::{Loaded, Model, Tokenizer};
 
-use crate::arguments::{CheckOptions, Dtype, ProfileName, ProtocolName};
+use crate::arguments::{CheckOptions, ProfileName, ProtocolName};
 use crate::error::CliError;
-use crate::machine::usable_memory;
 use crate::models::{self, print};
 use crate::progress::{Work, line};
-use crate::{cost, device, report};
+use crate::{cost, loading, report, verify};
 
 /// The tasks of a check that names none.
 const DEFAULT_TASKS: [&str; 4] = ["present-past", "singular-plural", "capitalise", "country-capital"];
@@ -30,21 +30,22 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     let tasks = tasks(options, &protocol)?;
     // Minutes of work must not end in a folder that cannot be written.
     record::check_folder(&options.out)?;
-    let found = models::find(options.model.as_deref(), options.accept_licence, false)?;
+    let found = models::find(options.model.as_deref(), options.loading.accept_licence, false)?;
     let started = Instant::now();
-    let memory = options.memory.unwrap_or_else(usable_memory);
-    let Loaded { mut model, tokenizer, reading } = open(&found.path, options, memory)?;
+    let memory = loading::memory(&options.loading);
+    let Loaded { mut model, tokenizer, reading } = loading::open(&found.path, &options.loading, memory)?;
     let tokenizer = tokenizer?;
     let (cells, not_run) = prepare(&model, &tokenizer, &tasks, &protocol, &profile, options.seed)?;
     if let Some(first) = not_run.first().filter(|_| cells.is_empty() || !options.tasks.is_empty()) {
         return Err(CliError::Usage(first.reason.to_string()));
     }
-    let passes = cells.iter().map(TaskVectorCell::passes).sum();
+    let passes = Extent::Short.passes() + cells.iter().map(TaskVectorCell::passes).sum::<f64>();
     let files = cost::Files::of(&model.info, reading);
     if let Some(cost) = files.and_then(|files| cost::of_reading(files, memory, passes)) {
         line(&format!("note: {cost}"));
     }
-    let records = run_cells(&mut model, &tokenizer, &cells, options)?;
+    let conformance = verify::before_a_check(&model, &tokenizer, options.force)?;
+    let records = run_cells(&mut model, &tokenizer, &cells, &conformance, options)?;
     if options.json {
         for n in &not_run {
             line(&format!("not run: {}", n.reason));
@@ -54,7 +55,8 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     }
     // Standard output holds results or nothing: what fails half-way leaves no beginning of a report.
     let report = report::text(&records, &not_run, &options.out, started.elapsed());
-    print(&(report::summary(&model.info, &tokenizer) + &report))
+    let conformance = format!("conformance {}\n", verify::in_a_line(&conformance));
+    print(&(report::summary(&model.info, Some(&tokenizer)) + &conformance + &report))
 }
 
 fn sizes(options: &CheckOptions) -> (Protocol, Profile) {
@@ -93,26 +95,6 @@ fn tasks(options: &CheckOptions, protocol: &Protocol) -> Result<Vec<Task>, CliEr
     Ok(out)
 }
 
-fn open(path: &Path, options: &CheckOptions, memory: u64) -> Result<Loaded, CliError> {
-    let options = LoadOptions {
-        device: device::best(),
-        precision: match options.dtype {
-            Dtype::Auto => Precision::Auto,
-            Dtype::Stored => Precision::Stored,
-            Dtype::F32 => Precision::F32,
-        },
-        kernels: if options.integer_kernels { Kernels::Integer } else { Kernels::Float },
-        memory,
-    };
-    let loaded = Loaded::open(path, &options)?;
-    if options.kernels == Kernels::Integer && loaded.model.info.kernels == Kernels::Float {
-        let types: Vec<&str> = loaded.model.info.stored_types.keys().map(String::as_str).collect();
-        let reason = "--integer-kernels multiplies K-quants, and this file holds none";
-        return Err(CliError::Usage(format!("{reason} ({}); leave the option out", types.join(", "))));
-    }
-    Ok(loaded)
-}
-
 fn prepare(
     model: &Model,
     tokenizer: &Tokenizer,
@@ -142,6 +124,7 @@ fn run_cells(
     model: &mut Model,
     tokenizer: &Tokenizer,
     cells: &[TaskVectorCell],
+    conformance: &Summary,
     options: &CheckOptions,
 ) -> Result<Vec<Record>, CliError> {
     let planned: Vec<u64> = cells.iter().map(|c| c.planned_work(model)).collect();
@@ -153,7 +136,7 @@ fn run_cells(
         let what = format!("task vectors, {}", cell.task_name());
         work.begin(&what);
         let started = Instant::now();
-        let record = cell.run(&subject)?;
+        let record = Record { conformance: Some(conformance.clone()), ..cell.run(&subject)? };
         record.write(&options.out)?;
         work.ended(&what, i + 1, cells.len(), started.elapsed().as_secs_f64(), planned[i]);
         records.push(record);

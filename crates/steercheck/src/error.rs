@@ -23,6 +23,9 @@ pub enum CliError {
     /// A task could not be read.
     #[error(transparent)]
     Task(#[from] TaskError),
+    /// A model is not what it should be.
+    #[error("{0}")]
+    Conformance(String),
     /// Options that do not go together or name nothing.
     #[error("{0}")]
     Usage(String),
@@ -39,7 +42,9 @@ impl CliError {
         };
         let failed = match self {
             Self::Model(e) | Self::Eval(EvalError::Model(e)) => ran(e),
-            Self::Eval(EvalError::ZeroChanged { .. } | EvalError::Write { .. }) | Self::Output(_) => true,
+            Self::Eval(EvalError::ZeroChanged { .. } | EvalError::Write { .. })
+            | Self::Output(_)
+            | Self::Conformance(_) => true,
             _ => false,
         };
         ExitCode::from(if failed { 1 } else { 2 })

@@ -5,12 +5,14 @@ mod check;
 mod cost;
 mod device;
 mod error;
+mod loading;
 mod machine;
 mod models;
 mod progress;
 mod report;
 mod study;
 mod tables;
+mod verify;
 
 pub use arguments::Arguments;
 pub use error::CliError;
@@ -23,5 +25,6 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
         Command::Check(options) => check::run(options),
         Command::Models(ModelsCommand::List(options)) => models::list(options),
         Command::Models(ModelsCommand::Get(options)) => models::get(options),
+        Command::Models(ModelsCommand::Verify(options)) => verify::run(options),
     }
 }

@@ -15,7 +15,7 @@ use crate::machine::peak_memory;
 use crate::tables::{Flush, plain, wrapped};
 
 /// What is being examined.
-pub(crate) fn summary(info: &ModelInfo, tokenizer: &Tokenizer) -> String {
+pub(crate) fn summary(info: &ModelInfo, tokenizer: Option<&Tokenizer>) -> String {
     let types: Vec<String> = info.stored_types.iter().map(|(t, n)| format!("{t} ×{n}")).collect();
     let form = match (info.kernels, info.precision) {
         (Kernels::Integer, _) => {
@@ -34,7 +34,10 @@ pub(crate) fn summary(info: &ModelInfo, tokenizer: &Tokenizer) -> String {
             info.parameters as f64 / 1e6
         ),
         format!("weights    {}, {form}", types.join(", ")),
-        format!("tokenizer  {} tokens, {}", tokenizer.size(), tokenizer.policy()),
+        tokenizer.map_or_else(
+            || "tokenizer  none".to_string(),
+            |t| format!("tokenizer  {} tokens, {}", t.size(), t.policy()),
+        ),
     ];
     if !info.unused_tensors.is_empty() {
         let shown: Vec<&str> = info.unused_tensors.iter().take(3).map(String::as_str).collect();

@@ -4,7 +4,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 
 /// Columns of the terminal that nothing printed here exceeds, unless a single word does.
-const WIDTH: usize = 100;
+pub(crate) const WIDTH: usize = 100;
 
 /// On which side the texts of a column stand flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

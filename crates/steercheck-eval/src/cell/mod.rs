@@ -5,6 +5,7 @@ mod answer;
 mod task_vector;
 
 pub use task_vector::TaskVectorCell;
+pub(crate) use task_vector::usable_items;
 
 use steercheck_model::{Model, ModelError, Reading, Receipt, Tokenizer};
 

@@ -27,7 +27,21 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     bos: Option<u32>,
     adds_bos: bool,
+    declared: Declared,
     hash: OnceLock<String>,
+}
+
+/// What a tokenizer's files say about special tokens around a text. What is done is [`Tokenizer::policy`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// Ids that the post-processor of tokenizer.json puts before a text.
+    pub before: Vec<u32>,
+    /// Ids that it puts after a text.
+    pub after: Vec<u32>,
+    /// `add_bos_token` of `tokenizer_config.json` or of the GGUF metadata.
+    pub adds_bos: Option<bool>,
+    /// `add_eos_token` of `tokenizer_config.json` or of the GGUF metadata.
+    pub adds_eos: Option<bool>,
 }
 
 fn failed(e: &(dyn std::error::Error + Send + Sync)) -> ModelError {
@@ -39,9 +53,10 @@ impl Tokenizer {
     pub(crate) fn from_folder(folder: &Path, vocab_size: usize) -> Result<Self> {
         let path = folder.join("tokenizer.json");
         if !path.exists() {
-            return Err(ModelError::Tokenizer(
-                "the folder holds no tokenizer.json; save the model with its fast tokenizer, or use a GGUF file".into(),
-            ));
+            return Err(ModelError::NoTokenizer {
+                what: "the folder holds no tokenizer.json",
+                advice: "save the model with its fast tokenizer, or use a GGUF file",
+            });
         }
         let mut inner: tokenizers::Tokenizer = read_text(&path)?.parse().map_err(|e| {
             ModelError::Tokenizer(plain(&format!("tokenizer.json is damaged ({e}); download it again")))
@@ -50,6 +65,11 @@ impl Tokenizer {
         inner.with_padding(None);
         let (bare, full) = (Self::raw(&inner, "a", false)?, Self::raw(&inner, "a", true)?);
         let before = full.windows(bare.len().max(1)).position(|w| w == bare).unwrap_or(0);
+        let mut declared = Declared {
+            before: full[..before].to_vec(),
+            after: full.get(before + bare.len()..).unwrap_or_default().to_vec(),
+            ..Declared::default()
+        };
         let mut bos = full[..before].first().copied();
         let mut adds_bos = before > 0;
         if before > 1 {
@@ -63,22 +83,32 @@ impl Tokenizer {
             let token = config.get("bos_token");
             let text = token.and_then(|t| t.as_str().or_else(|| t.get("content").and_then(|c| c.as_str())));
             bos = bos.or_else(|| text.and_then(|t| inner.token_to_id(t)));
-            if let Some(adds) = config.get("add_bos_token").and_then(serde_json::Value::as_bool) {
+            let flag = |key: &str| config.get(key).and_then(serde_json::Value::as_bool);
+            (declared.adds_bos, declared.adds_eos) = (flag("add_bos_token"), flag("add_eos_token"));
+            if let Some(adds) = declared.adds_bos {
                 adds_bos = adds && bos.is_some();
             }
         }
-        Self { inner, bos, adds_bos, hash: OnceLock::new() }.fitting(vocab_size)
+        Self { inner, bos, adds_bos, declared, hash: OnceLock::new() }.fitting(vocab_size)
     }
 
     /// Builds the tokenizer from a GGUF file's metadata.
     pub(crate) fn from_gguf(gguf: &Gguf, vocab_size: usize) -> Result<Self> {
         let key = |k: &str| format!("tokenizer.ggml.{k}");
-        let model = gguf.text(&key("model"))?.ok_or_else(|| gguf.problem(&key("model"), "is missing"))?;
+        let model = gguf.text(&key("model"))?.ok_or(ModelError::NoTokenizer {
+            what: "the file holds none (no key 'tokenizer.ggml.model')",
+            advice: "convert the model again, with its tokenizer",
+        })?;
         let id = |k: &str| -> Result<Option<u32>> { Ok(gguf.int(&key(k))?.and_then(|i| u32::try_from(i).ok())) };
         let pre = gguf.text(&key("pre"))?.map(str::to_string);
         let tokens = gguf.texts(&key("tokens"))?.ok_or_else(|| gguf.problem(&key("tokens"), "is missing"))?;
         let by_default = model == "llama" || pre.as_deref().is_some_and(|p| model == "gpt2" && BOS_BY_PRE.contains(&p));
-        let adds_bos = gguf.bool(&key("add_bos_token"))?.unwrap_or(by_default);
+        let declared = Declared {
+            adds_bos: gguf.bool(&key("add_bos_token"))?,
+            adds_eos: gguf.bool(&key("add_eos_token"))?,
+            ..Declared::default()
+        };
+        let adds_bos = declared.adds_bos.unwrap_or(by_default);
         let bos = id("bos_token_id")?.or((model == "llama").then_some(1));
         let vocab = GgufVocab {
             model: model.to_string(),
@@ -94,7 +124,7 @@ impl Tokenizer {
         if adds_bos && bos.is_none() {
             return Err(gguf.problem(&key("bos_token_id"), "is missing although add_bos_token is true"));
         }
-        Self { inner, bos, adds_bos, hash: OnceLock::new() }.fitting(vocab_size)
+        Self { inner, bos, adds_bos, declared, hash: OnceLock::new() }.fitting(vocab_size)
     }
 
     /// Refuses a tokenizer that can give ids which the embedding does not have.
@@ -138,6 +168,16 @@ impl Tokenizer {
     /// Whether BOS stands before every prompt.
     pub fn adds_bos(&self) -> bool {
         self.adds_bos
+    }
+
+    /// What the files say about special tokens around a text.
+    pub fn declared(&self) -> &Declared {
+        &self.declared
+    }
+
+    /// The token of an id, as the vocabulary spells it.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
     }
 
     /// The policy in words, for summaries and records: `BOS <bos> (2) before every prompt, no EOS`.

@@ -7,6 +7,7 @@ mod mapping;
 mod matrix;
 mod pickle;
 mod pytorch;
+mod results;
 mod safetensors;
 mod torch_zip;
 
@@ -25,6 +26,7 @@ use crate::gguf::Gguf;
 use crate::kernels::Number;
 pub(crate) use mapping::Mapping;
 pub(crate) use matrix::StoredMatrix;
+pub use results::read_tensors;
 
 /// The type of a tensor's numbers in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use crate::common::{folder, stdout, steercheck, succeeds};
 
-const HELPS: [&[&str]; 5] = [
+const HELPS: [&[&str]; 6] = [
     &["--help"],
     &["check", "--help"],
     &["models", "--help"],
     &["models", "list", "--help"],
     &["models", "get", "--help"],
+    &["models", "verify", "--help"],
 ];
 
 fn help(arguments: &[&str]) -> String {
@@ -23,6 +24,7 @@ fn the_help_of_every_command_is_as_it_was() {
     insta::assert_snapshot!("models_help", help(HELPS[2]));
     insta::assert_snapshot!("models_list_help", help(HELPS[3]));
     insta::assert_snapshot!("models_get_help", help(HELPS[4]));
+    insta::assert_snapshot!("models_verify_help", help(HELPS[5]));
 }
 
 #[test]

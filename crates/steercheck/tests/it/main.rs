@@ -8,3 +8,4 @@ mod damaged;
 mod help;
 mod models;
 mod study;
+mod verify;

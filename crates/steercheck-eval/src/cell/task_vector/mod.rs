@@ -3,6 +3,8 @@
 mod cost;
 mod prepare;
 
+pub(crate) use prepare::usable_items;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -112,10 +114,8 @@ impl TaskVectorCell {
                 dummies: DUMMIES,
             },
             model: subject.model.info.clone(),
-            tokenizer: TokenizerInfo {
-                hash: subject.tokenizer.hash().to_string(),
-                special_tokens: subject.tokenizer.policy(),
-            },
+            tokenizer: TokenizerInfo::of(subject.tokenizer),
+            conformance: None,
             task: self.info.clone(),
             protocol: self.protocol.clone(),
             profile: self.profile.clone(),

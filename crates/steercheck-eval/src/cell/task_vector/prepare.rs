@@ -50,6 +50,11 @@ fn usable(subject: &Subject<'_>, task: &Task, rule: SingleToken) -> Result<Usabl
     Ok(Usable { pairs: if leading_space { with } else { without }, leading_space })
 }
 
+/// The pairs of a task that a protocol's rule for answers of one token keeps, as they stand in prompts.
+pub(crate) fn usable_items(subject: &Subject<'_>, task: &Task, rule: SingleToken) -> Result<Vec<Pair>, EvalError> {
+    Ok(usable(subject, task, rule)?.pairs)
+}
+
 /// The task of [`WRONG_TASKS`] that shares the fewest pairs with this one, the first on ties: by the data and not by the name,
 /// so that antonyms from a file are not set against the built-in ones.
 fn wrong_task(task: &Task) -> Result<Task, EvalError> {
