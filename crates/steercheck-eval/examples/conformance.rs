@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     shown
                 }
                 Err(reason) => {
-                    refused.push(reason.to_string());
+                    refused.push(format!("{name}.gguf: {reason}"));
                     "**refused**".to_string()
                 }
             });
@@ -66,7 +66,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!(
         "\n{n} models, {failed} failed checks. At most 2e-4: absolute beside golden tensors, else of a row's largest value"
     );
-    refused.iter().for_each(|reason| println!("\nrefused: {reason}"));
+    for reason in &refused {
+        println!("\nrefused: {reason}");
+    }
     if failed + refused.len() == 0 {
         Ok(())
     } else {
@@ -75,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn open(path: &Path) -> Result<Model, Box<dyn Error>> {
-    Ok(Loaded::open(path, &LoadOptions::default()).map_err(|e| format!("{}: {e}", path.display()))?.model)
+    Ok(Loaded::open(path, &LoadOptions::default())?.model)
 }
 
 /// The golden checks of a GGUF file.
