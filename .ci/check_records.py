@@ -23,6 +23,7 @@ for name, record in records.items():
             assert all(r["fired"] == r["planned"] == 1 for r in outcome.get("receipts", [])), (name, arm["name"])
     strip = lambda o: {k: v for k, v in o.items() if k != "receipts"}
     assert [strip(o) for o in arms["zero"]["outcomes"]] == [strip(o) for o in arms["zero-shot"]["outcomes"]]
+    assert record["conformance"]["checks"] == 7 and record["conformance"]["failed"] == [], name
     curve = record["dev_curve"]
     assert record["chosen"]["residual"] == 1 + curve.index(max(curve))
     print(name, {arm: f"{a['hits']}/48" for arm, a in arms.items()}, "residual", record["chosen"]["residual"])

@@ -1,16 +1,18 @@
 //! PyTorch files of the fixtures: the same numbers to the bit as from their safetensors.
 
 mod common;
+#[path = "common/torch_writer.rs"]
+mod torch_writer;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use common::torch_writer::{Saved, pickle, unaligned};
 use common::{difference, golden, prompts};
 use steercheck_model::{FinalNorm, HeadKind, LoadOptions, Loaded, Model, Precision, Reads};
 use steercheck_testkit::shared;
 use tempfile::TempDir;
+use torch_writer::{Saved, pickle, unaligned};
 
 const TOLERANCE: f32 = 1e-4;
 const SINGLE: &str = "pytorch_model.bin";

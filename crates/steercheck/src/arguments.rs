@@ -12,7 +12,7 @@ Exit codes:
   2  the model, a task or an option cannot be used";
 
 const MODEL_HELP: &str = "\
-A folder with config.json and safetensors or pytorch_model.bin, a .gguf file, a name from `steercheck models list`, or a hub id \
+A folder with config.json and safetensors or a .bin file, a .gguf file, a name from `steercheck models list`, or a hub id \
 org/name[@revision][:file.gguf] [default: the catalogue's default]";
 
 fn check_help() -> String {
@@ -121,7 +121,7 @@ pub(crate) struct VerifyOptions {
 #[derive(Debug, Args)]
 pub(crate) struct Loading {
     /// Form of the weights in memory: `stored` as in the file, widened while multiplying; `f32` widened once; `auto`
-    /// stored, but f32 for quantised weights if it fits
+    /// f32 if quantised and it fits
     #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, default_value_t = Dtype::Auto)]
     pub(crate) dtype: Dtype,
     /// Memory for weights and activations, e.g. 800M or 12G [default: 80 % of what is available]
@@ -161,7 +161,7 @@ pub(crate) struct CheckOptions {
     /// Print the records as one JSON array instead of tables
     #[arg(long)]
     pub(crate) json: bool,
-    /// Report on a model that fails its conformance checks all the same
+    /// Report even on a model that fails its conformance checks
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]

@@ -18,8 +18,8 @@ pub fn prompts(model: &Model, tokenizer: Option<&Tokenizer>, extent: Extent) -> 
     };
     if extent == Extent::Full {
         let shared = all[0].iter().zip(&all[1]).take_while(|(a, b)| a == b).count();
-        all.push(all[0][..shared.max(1)].to_vec());
-        all.push(all[1][..1].to_vec());
+        all.push(all[0].iter().take(shared.max(1)).copied().collect());
+        all.push(all[1].iter().take(1).copied().collect());
     }
     for prompt in &mut all {
         prompt.truncate(model.spec.max_positions);

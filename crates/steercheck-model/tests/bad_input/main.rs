@@ -2,6 +2,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/torch_writer.rs"]
+mod torch_writer;
 
 mod config;
 mod gguf;

@@ -10,7 +10,7 @@ use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 use super::common::random::{self, Numbers, Sizes};
-use super::common::torch_writer::{Saved, archive, members, parts, pickle, tensor, text};
+use super::torch_writer::{Saved, archive, members, parts, pickle, tensor, text};
 use super::{Tally, is_about, memory_was_bounded, options, use_model};
 
 const TINY: Sizes = Sizes { vocab: 8, hidden: 8, inner: 8, blocks: 1, heads: 2, kv_heads: 1, head_dim: 4 };

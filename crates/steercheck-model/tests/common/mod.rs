@@ -5,7 +5,6 @@ pub(crate) mod convert;
 pub(crate) mod edits;
 pub(crate) mod gguf_writer;
 pub(crate) mod random;
-pub(crate) mod torch_writer;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

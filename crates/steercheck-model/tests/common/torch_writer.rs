@@ -1,4 +1,5 @@
 //! Files as `torch.save` writes them: a pickle of protocol 2 and storages, in a zip archive of stored members.
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::io::{Cursor, Write};
 use std::path::Path;
