@@ -37,9 +37,10 @@ converter() {
         venv/bin/pip download --quiet --no-deps --no-build-isolation --no-binary llama-cpp-python llama-cpp-python==0.3.36
         tar xzf llama_cpp_python-0.3.36.tar.gz
     )
+    "$work/venv/bin/python" "$STEERCHECK_SHARED/fixtures/make_fixtures.py" "$work/carried" --specs scripts/gguf_specs.py
     "$work/venv/bin/python" scripts/llama_cpp_convert.py --converter "$work/llama_cpp_python-0.3.36/vendor/llama.cpp" \
-        "$STEERCHECK_SHARED/fixtures" "$work/gguf"
-    STEERCHECK_GGUF="$work/gguf" STEERCHECK_GGUF_GOLDEN="$STEERCHECK_SHARED/fixtures" \
+        "$work/carried" "$work/gguf"
+    STEERCHECK_GGUF="$work/gguf" STEERCHECK_GGUF_GOLDEN="$work/carried" \
         cargo test -p steercheck-model --test gguf_real_converter -- --nocapture
 }
 

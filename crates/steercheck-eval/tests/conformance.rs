@@ -282,7 +282,7 @@ fn fast_paths_that_end_elsewhere_than_the_whole_pass_fail() {
 
 #[test]
 fn integer_kernels_are_held_to_what_they_promise() {
-    let Some(path) = steercheck_testkit::real_model("smollm2-135m-instruct") else { return };
+    let Some(path) = steercheck_testkit::real_model("gemma-3-270m") else { return };
     let options = LoadOptions { kernels: steercheck_model::Kernels::Integer, ..LoadOptions::default() };
     let Loaded { model, tokenizer, .. } = Loaded::open(&path, &options).unwrap();
     let checks = conformance::run(&model, Ok(&tokenizer.unwrap()), Extent::Short).unwrap();

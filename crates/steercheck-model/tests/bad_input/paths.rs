@@ -33,7 +33,7 @@ fn a_path_that_is_not_a_model_is_refused_with_what_to_give_instead() {
             name,
             &error(&at(name)),
             "NotAModel",
-            "give a folder with config.json and *.safetensors, or a .gguf file",
+            "give a folder with config.json and *.safetensors or pytorch_model.bin",
         );
     }
     let config = random::config("llama", Sizes::SMALL);
