@@ -30,12 +30,14 @@ oracle *JOBS:
 bench *ARGS:
     cargo run --release -p steercheck-model --example throughput -- {{ARGS}}
 
-# What takes too long for every commit, all of it or some steps: specs, variants, converter, bound, large.
+# What takes too long for every commit, all of it or some steps: specs, variants, converter, pytorch, bound, large.
 [group('evidence')]
 nightly *STEPS:
     scripts/nightly.sh {{STEPS}}
 
-# Every fixture through every conformance check, as a markdown table: `just conformance [FIXTURES [GGUFS]]`.
+# Every fixture, and a GGUF file of each, through every conformance check: family × check × largest difference, in markdown.
 [group('evidence')]
-conformance *ARGS:
-    cargo run --release -p steercheck-eval --example conformance -- {{ARGS}}
+conformance:
+    STEERCHECK_WRITE_GGUF="$PWD/target/conformance" cargo test --quiet -p steercheck-model --test gguf files_are_written
+    cargo run --release --quiet -p steercheck-eval --example conformance -- "${STEERCHECK_SHARED:-../shared}/fixtures" target/conformance
+

@@ -2,14 +2,14 @@
 # What takes too long for every commit: more random specs, settings that the fixtures don't have against transformers, files
 # of llama.cpp's own converter, PyTorch's own files, a model within a quarter of its size, a model of 7 billion parameters.
 #
-#   scripts/nightly.sh [STEP ...]      steps: specs variants converter bound large; all without arguments
+#   scripts/nightly.sh [STEP ...]      steps: specs variants converter pytorch bound large; all without arguments
 #
 # Its last figures are in docs/nightly.md. It takes 25 GB of disk in a temporary folder (TMPDIR) and about an hour and a half.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export STEERCHECK_SHARED="${STEERCHECK_SHARED:-$PWD/../shared}"
 steps=("$@")
-[ $# -gt 0 ] || steps=(specs variants converter bound large)
+[ $# -gt 0 ] || steps=(specs variants converter pytorch bound large)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -21,7 +21,7 @@ python_tools() {
 }
 
 specs() {
-    STEERCHECK_CASES=5000 cargo test --release -p steercheck-model --test axes
+    STEERCHECK_CASES=5000 cargo test -p steercheck-model --test axes
 }
 
 variants() {
@@ -42,6 +42,12 @@ converter() {
         "$work/carried" "$work/gguf"
     STEERCHECK_GGUF="$work/gguf" STEERCHECK_GGUF_GOLDEN="$work/carried" \
         cargo test -p steercheck-model --test gguf_real_converter -- --nocapture
+}
+
+pytorch() {
+    python_tools
+    "$work/venv/bin/python" scripts/make_torch_files.py "$STEERCHECK_SHARED/fixtures" "$work/torch"
+    STEERCHECK_TORCH_FILES="$work/torch" cargo test -p steercheck-model --test pytorch pytorch_itself -- --nocapture
 }
 
 large_model() {

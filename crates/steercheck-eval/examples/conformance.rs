@@ -1,6 +1,8 @@
-//! Every fixture through every check, as one markdown table: `conformance [FIXTURES [GGUFS]]`. FIXTURES holds a folder per model with
-//! its golden tensors (default: those of the shared folder), GGUFS a file `FIXTURE.gguf` for each that has one.
+//! Every fixture through every check, as one markdown table of families and largest differences: `conformance [FIXTURES [GGUFS]]`.
+//! FIXTURES holds a folder per model with its golden tensors (default: those of the shared folder), GGUFS a file `FIXTURE.gguf` for
+//! each that has one.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +24,9 @@ const COLUMNS: [(&str, &[&str]); 11] = [
     ("strength 0", &["strength 0 = baseline"]),
 ];
 
+/// What the column of GGUF files shows.
+const FROM_GGUF: [&str; 4] = ["golden hidden", "golden final_hidden", "golden attn_proj_in", "golden logits"];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1).map(PathBuf::from);
     let given = arguments.next().or_else(|| Some(steercheck_testkit::shared()?.join("fixtures")));
@@ -32,47 +37,65 @@ fn main() -> Result<(), Box<dyn Error>> {
     folders.retain(|folder| folder.join("golden.safetensors").exists());
     folders.sort();
 
-    let mut head = vec!["fixture", "family"];
-    head.extend(COLUMNS.map(|(title, _)| title));
-    head.extend(ggufs.as_ref().map(|_| "GGUF logits"));
-    println!("| {} |", head.join(" | "));
-    println!("|{}", " --- |".repeat(head.len()));
-    let (mut failed, mut refused) = (0, Vec::new());
+    let mut families: BTreeMap<&'static str, Family> = BTreeMap::new();
+    let mut refused = Vec::new();
     for folder in &folders {
         let model = open(folder)?;
-        let mut checks = conformance::run(&model, Err("the fixtures have no tokenizer"), Extent::Full)?;
-        checks.extend(Golden::read(folder, &model)?.compare(&model)?);
+        let family = families.entry(model.info.family).or_default();
+        family.models += 1;
+        family.checks.extend(conformance::run(&model, Err("the fixtures have no tokenizer"), Extent::Full)?);
+        family.checks.extend(Golden::read(folder, &model)?.compare(&model)?);
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut row = vec![name.clone(), model.info.family.to_string()];
-        row.extend(COLUMNS.map(|(_, names)| cell(&checks, names)));
-        if let Some(file) = ggufs.as_ref().map(|ggufs| ggufs.join(format!("{name}.gguf"))) {
-            row.push(match from_gguf(&file, folder) {
-                _ if !file.exists() => "–".to_string(),
-                Ok(of_file) => {
-                    let shown = cell(&of_file, &["golden logits"]);
-                    checks.extend(of_file);
-                    shown
-                }
-                Err(reason) => {
-                    refused.push(format!("{name}.gguf: {reason}"));
-                    "**refused**".to_string()
-                }
-            });
+        let file = ggufs.as_ref().map(|ggufs| ggufs.join(format!("{name}.gguf")));
+        if let Some(file) = file.filter(|file| file.exists()) {
+            match from_gguf(&file, folder) {
+                Ok(checks) => family.from_gguf.extend(checks),
+                Err(reason) => refused.push(format!("{name}.gguf: {reason}")),
+            }
         }
-        println!("| {} |", row.join(" | "));
-        failed += checks.iter().filter(|c| c.grade == Grade::Failed).count();
     }
-    let n = folders.len();
+    print(&families);
+    let checks = || families.values().flat_map(|f| f.checks.iter().chain(&f.from_gguf));
+    let failed: Vec<&Check> = checks().filter(|c| c.grade == Grade::Failed).collect();
     println!(
-        "\n{n} models, {failed} failed checks. At most 2e-4: absolute beside golden tensors, else of a row's largest value"
+        "\n{} models, {} checks, {} failed. At most 2e-4: absolute beside golden tensors, else of a row's largest value",
+        folders.len(),
+        checks().count(),
+        failed.len()
     );
+    for check in &failed {
+        println!("\nfailed: {}: {}", check.name, check.detail);
+    }
     for reason in &refused {
         println!("\nrefused: {reason}");
     }
-    if failed + refused.len() == 0 {
+    if failed.len() + refused.len() == 0 {
         Ok(())
     } else {
-        Err(format!("{failed} checks failed, {} files refused", refused.len()).into())
+        Err(format!("{} checks failed, {} files refused", failed.len(), refused.len()).into())
+    }
+}
+
+/// What was found out about the models of a family.
+#[derive(Default)]
+struct Family {
+    models: usize,
+    checks: Vec<Check>,
+    from_gguf: Vec<Check>,
+}
+
+/// The table, a row for each family.
+fn print(families: &BTreeMap<&'static str, Family>) {
+    let mut head = vec!["family", "models"];
+    head.extend(COLUMNS.map(|(title, _)| title));
+    head.push("from GGUF");
+    println!("| {} |", head.join(" | "));
+    println!("|{}", " --- |".repeat(head.len()));
+    for (name, family) in families {
+        let mut row = vec![(*name).to_string(), family.models.to_string()];
+        row.extend(COLUMNS.map(|(_, names)| cell(&family.checks, names)));
+        row.push(cell(&family.from_gguf, &FROM_GGUF));
+        println!("| {} |", row.join(" | "));
     }
 }
 

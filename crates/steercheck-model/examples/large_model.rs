@@ -3,11 +3,11 @@
 //!
 //! ```sh
 //! cargo run --release -p steercheck-model --example large_model -- make FOLDER 7b
-//! cargo run --release -p steercheck-model --example large_model -- run FOLDER 25 100
+//! cargo run --release -p steercheck-model --example large_model -- run FOLDER 25 100 [f32]
 //! ```
 //!
 //! `run` prints times, rates and a digest of all results, which stays the same whatever memory the process may use
-//! (`scripts/memory_bound.sh`).
+//! (`scripts/memory_bound.sh`), and with weights widened to f32 beforehand.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -142,9 +142,9 @@ fn make(folder: &Path, shape: [usize; 6]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn run(folder: &Path, prompts: usize, tokens: usize) -> Result<(), Box<dyn Error>> {
+fn run(folder: &Path, prompts: usize, tokens: usize, precision: Precision) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
-    let options = LoadOptions { precision: Precision::Stored, ..LoadOptions::default() };
+    let options = LoadOptions { precision, ..LoadOptions::default() };
     let model = Loaded::open(folder, &options)?.model;
     let spec = &model.spec;
     println!("opened and hashed in {:.1} s: {} parameters", started.elapsed().as_secs_f64(), spec.parameters());
@@ -201,7 +201,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             let known = SHAPES.iter().find(|(name, _)| *name == shape);
             make(Path::new(folder), known.ok_or("shapes are 7b, 1b and 120m")?.1)
         }
-        ["run", folder, prompts, tokens] => run(Path::new(folder), prompts.parse()?, tokens.parse()?),
-        _ => Err("give: make FOLDER 7b|1b|120m, or: run FOLDER PROMPTS TOKENS".into()),
+        ["run", folder, prompts, tokens, ref form @ ..] => {
+            let precision = match form {
+                [] => Precision::Stored,
+                ["f32"] => Precision::F32,
+                _ => return Err("the weights are used as stored, or as f32".into()),
+            };
+            run(Path::new(folder), prompts.parse()?, tokens.parse()?, precision)
+        }
+        _ => Err("give: make FOLDER 7b|1b|120m, or: run FOLDER PROMPTS TOKENS [f32]".into()),
     }
 }

@@ -100,7 +100,71 @@ impl StoredMatrix {
 
 #[cfg(test)]
 mod tests {
-    use super::section;
+    use std::ops::Range;
+    use std::sync::Arc;
+
+    use candle_core::{DType, Device, Tensor};
+    use half::{bf16, f16};
+
+    use super::{StoredMatrix, section};
+    use crate::slots::Orientation;
+    use crate::weights::{Mapping, StoredTensor, StoredType};
+
+    const ROWS: usize = 50;
+    const COLUMNS: usize = 70;
+
+    /// Numbers that every type holds, and their bytes.
+    fn stored(folder: &std::path::Path, stored: StoredType) -> (StoredTensor, Tensor) {
+        let values: Vec<f32> = (0..ROWS * COLUMNS).map(|i| ((i * 37 % 64) as f32 - 31.5) / 16.0).collect();
+        let bytes: Vec<u8> = match stored {
+            StoredType::F16 => values.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect(),
+            StoredType::Bf16 => values.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect(),
+            _ => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        };
+        let path = folder.join(stored.name());
+        std::fs::write(&path, &bytes).unwrap();
+        let map = Arc::new(Mapping::open(&path).unwrap());
+        let shape = vec![ROWS, COLUMNS];
+        let tensor = StoredTensor { map, range: 0..bytes.len(), stored, shape };
+        (tensor, Tensor::from_vec(values, (ROWS, COLUMNS), &Device::Cpu).unwrap())
+    }
+
+    /// Rows or columns of a tensor, in the order of the runs.
+    fn cut(all: &Tensor, dim: usize, runs: &[Range<usize>]) -> Tensor {
+        let parts: Vec<Tensor> = runs.iter().map(|r| all.narrow(dim, r.start, r.len()).unwrap()).collect();
+        Tensor::cat(&parts, dim).unwrap()
+    }
+
+    #[test]
+    fn both_products_are_that_of_the_widened_matrix_however_it_lies() {
+        let folder = tempfile::TempDir::new().unwrap();
+        for kind in [StoredType::F32, StoredType::F16, StoredType::Bf16] {
+            let (tensor, all) = stored(folder.path(), kind);
+            for orientation in [Orientation::OutIn, Orientation::InOut] {
+                let (dim, count) = if orientation == Orientation::OutIn { (0, ROWS) } else { (1, COLUMNS) };
+                for spans in [&[(0usize, count)] as &[(usize, usize)], &[(7, 29)], &[(40, 45), (3, 9), (9, 10)]] {
+                    let outputs: Vec<Range<usize>> = spans.iter().map(|(start, end)| *start..*end).collect();
+                    let mut dense = cut(&all, dim, &outputs);
+                    if orientation == Orientation::InOut {
+                        dense = dense.t().unwrap().contiguous().unwrap();
+                    }
+                    let matrix = StoredMatrix { tensor: tensor.clone(), orientation, outputs };
+                    let inputs = dense.dim(1).unwrap();
+                    let x: Vec<f32> = (0..3 * inputs).map(|i| (i % 11) as f32 / 5.0 - 1.0).collect();
+                    let x = Tensor::from_vec(x, (3, inputs), &Device::Cpu).unwrap();
+                    let want = x.matmul(&dense.t().unwrap()).unwrap();
+                    let widened = matrix.widen(&Device::Cpu).unwrap();
+                    assert_eq!(widened.to_vec2::<f32>().unwrap(), dense.to_vec2::<f32>().unwrap());
+                    for got in [matrix.product(&x).unwrap(), matrix.product_on_cpu(&x).unwrap()] {
+                        assert_eq!((got.dims(), got.dtype()), (want.dims(), DType::F32));
+                        let difference = (got - &want).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+                        let difference = difference.to_scalar::<f32>().unwrap();
+                        assert!(difference < 1e-4, "{} {orientation:?}: {difference}", kind.name());
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_section_of_runs_is_the_runs_elements_in_order() {
