@@ -49,7 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let file = ggufs.as_ref().map(|ggufs| ggufs.join(format!("{name}.gguf")));
         if let Some(file) = file.filter(|file| file.exists()) {
             match from_gguf(&file, folder) {
-                Ok(checks) => family.from_gguf.extend(checks),
+                // Of what the column shows: a file may hold at the golden length alone, and greedy ids go beyond.
+                Ok(checks) => family.from_gguf.extend(checks.into_iter().filter(|c| FROM_GGUF.contains(&c.name))),
                 Err(reason) => refused.push(format!("{name}.gguf: {reason}")),
             }
         }

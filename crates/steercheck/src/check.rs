@@ -55,7 +55,7 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     }
     // Standard output holds results or nothing: what fails half-way leaves no beginning of a report.
     let report = report::text(&records, &not_run, &options.out, started.elapsed());
-    let conformance = format!("conformance {}\n", verify::in_a_line(&conformance));
+    let conformance = format!("verified   {}\n", verify::in_a_line(&conformance));
     print(&(report::summary(&model.info, Some(&tokenizer)) + &conformance + &report))
 }
 

@@ -181,7 +181,7 @@ fn a_check_of_a_model_that_fails_is_refused_and_runs_when_forced() {
     let output = run(here.path(), &[&check[..], &["--force"]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     says(&stderr(&output), &["warning: tiny fails", "heads sum to attention", "running anyway"]);
-    says(&stdout(&output), &["conformance FAILED", "heads sum to attention"]);
+    says(&stdout(&output), &["verified   FAILED", "heads sum to attention"]);
     let conformance = &records(here.path())[0]["conformance"];
     assert!(list(&conformance["failed"]).contains(&"heads sum to attention".into()), "{conformance}");
 }
@@ -195,7 +195,7 @@ fn a_check_says_that_the_model_passed_and_records_it() {
     word_task(here.path(), "words.tsv", 90);
     let text = succeeds(here.path(), &["check", "tiny", "--tasks", "words.tsv"]);
     let line = text.lines().nth(3).unwrap();
-    assert!(line.starts_with("conformance 7 checks passed, largest difference "), "{text}");
+    assert!(line.starts_with("verified   7 checks passed, largest difference "), "{text}");
     let conformance = &records(here.path())[0]["conformance"];
     assert_eq!((conformance["checks"].as_u64(), list(&conformance["failed"]).len()), (Some(7), 0));
     assert!(conformance["largest_difference"].as_f64().unwrap() < 1e-3);
