@@ -21,7 +21,13 @@ use steercheck_model::{
 use tempfile::TempDir;
 
 /// Of the largest value that is compared, or of 1.
-const TOLERANCE: f32 = 1e-4;
+const TOLERANCE: f64 = 1e-4;
+/// A random model may be ill-conditioned (a norm of three numbers that are nearly equal): what f32 cannot know is measured by
+/// the written-down pass itself, with every weight changed by one part in 2²³. The engine may be off by so many times what
+/// that changes, since it rounds some sixteen times in each of up to four blocks.
+const SHAKEN: f64 = 64.0;
+/// What one direction changes may be little by chance.
+const SHAKES: u64 = 8;
 const LENGTHS: [usize; 5] = [1, 3, 11, 7, 9];
 
 /// A model in two forms, the numbers in its file, and prompts.
@@ -79,8 +85,19 @@ impl Case {
         }
     }
 
+    /// The weights, each changed by one part in 2²³ up or down, differently every time.
+    fn shaken(&self, time: u64) -> BTreeMap<String, Vec<f64>> {
+        let mut numbers = Numbers(self.seed ^ (time << 32));
+        let mut shake = |x: &f64| x * (1.0 + (2.0f64).powi(-23) * f64::from(numbers.unit()).signum());
+        self.tensors.iter().map(|(name, t)| (name.clone(), t.iter().map(&mut shake).collect())).collect()
+    }
+
     /// What the written-down pass gives for a prompt with edits.
     fn naive(&self, tokens: &[u32], edits: &[Edit]) -> States {
+        self.naive_with(&self.tensors, tokens, edits)
+    }
+
+    fn naive_with(&self, tensors: &BTreeMap<String, Vec<f64>>, tokens: &[u32], edits: &[Edit]) -> States {
         let hook = |site: Site, position: usize, value: &mut [f64]| {
             for edit in edits.iter().filter(|e| e.site == site) {
                 if edit.positions.resolve(tokens.len()).unwrap().contains(&position) {
@@ -88,19 +105,33 @@ impl Case {
                 }
             }
         };
-        Naive { spec: &self.wide.spec, tensors: self.tensors.clone() }.run(tokens, &hook)
+        Naive { spec: &self.wide.spec, tensors }.run(tokens, &hook)
     }
 
-    fn assert_near(&self, what: &str, ours: &Tensor, naive: &[f64]) {
+    /// Compares what the engine gives for a prompt with a part of what the written-down pass gives for it.
+    fn assert_near(&self, what: &str, ours: &Tensor, asked: (&[u32], &[Edit]), naive: &States, part: Part) {
         let ours: Vec<f32> = ours.flatten_all().unwrap().to_vec1().unwrap();
-        assert_eq!(ours.len(), naive.len(), "{what}");
-        let scale = naive.iter().fold(1.0f64, |m, x| m.max(x.abs()));
-        let worst = ours.iter().zip(naive).map(|(a, b)| (f64::from(*a) - b).abs());
-        let worst = worst.fold(0.0, |m: f64, d| if d.is_finite() { m.max(d) } else { f64::INFINITY });
-        let limit = f64::from(TOLERANCE) * scale;
-        assert!(worst <= limit, "seed {}: {what}: {worst} of {scale}\n{:#?}", self.seed, self.wide.spec);
+        let values = part(naive);
+        assert_eq!(ours.len(), values.len(), "{what}");
+        let scale = values.iter().fold(1.0f64, |m, x| m.max(x.abs()));
+        let largest = |differences: Vec<f64>| {
+            differences.into_iter().fold(0.0, |m: f64, d| if d.is_finite() { m.max(d) } else { f64::INFINITY })
+        };
+        let worst = largest(ours.iter().zip(&values).map(|(a, b)| (f64::from(*a) - b).abs()).collect());
+        let mut limit = TOLERANCE * scale;
+        if worst > limit {
+            for time in 1..=SHAKES {
+                let other = part(&self.naive_with(&self.shaken(time), asked.0, asked.1));
+                let moved = largest(other.iter().zip(&values).map(|(a, b)| (a - b).abs()).collect());
+                limit = limit.max(SHAKEN * moved);
+            }
+        }
+        assert!(worst <= limit, "seed {}: {what}: {worst}, {limit} allowed\n{:#?}", self.seed, self.wide.spec);
     }
 }
+
+/// Some of the states, in the order in which the engine has them.
+type Part = fn(&States) -> Vec<f64>;
 
 fn apply(operation: &Operation, value: &mut [f64]) {
     for (i, x) in value.iter_mut().enumerate() {
@@ -110,6 +141,11 @@ fn apply(operation: &Operation, value: &mut [f64]) {
             Operation::Scale(by) => *x * f64::from(*by),
         };
     }
+}
+
+/// Residual L of the last token.
+fn top_of_last(states: &States) -> Vec<f64> {
+    states.residual.last().and_then(|top| top.last()).cloned().unwrap()
 }
 
 fn flat(states: &[Vec<Vec<f64>>]) -> Vec<f64> {
@@ -137,11 +173,14 @@ fn every_state_of_a_batch_is_what_the_written_down_pass_gives_whatever_the_weigh
                 let want = case.naive(tokens, &[]);
                 let residual = trace.residual.unwrap();
                 let logits = model.logits(&residual.get(depth).unwrap(), FinalNorm::Apply, HeadKind::Full).unwrap();
-                case.assert_near("residual", &residual, &flat(&want.residual));
-                case.assert_near("heads", &trace.heads.unwrap(), &flat(&want.heads));
-                case.assert_near("attention", &trace.attention.unwrap(), &flat(&want.attention));
-                case.assert_near("mlp", &trace.mlp.unwrap(), &flat(&want.mlp));
-                case.assert_near("logits", &logits, &want.logits.concat());
+                let near = |what: &str, ours: &Tensor, part: Part| {
+                    case.assert_near(what, ours, (tokens, &[]), &want, part);
+                };
+                near("residual", &residual, |s| flat(&s.residual));
+                near("heads", &trace.heads.unwrap(), |s| flat(&s.heads));
+                near("attention", &trace.attention.unwrap(), |s| flat(&s.attention));
+                near("mlp", &trace.mlp.unwrap(), |s| flat(&s.mlp));
+                near("logits", &logits, |s| s.logits.concat());
             }
         }
     });
@@ -154,23 +193,24 @@ fn edits_change_what_they_change_in_the_written_down_pass_replayed_or_run_whole(
         let prefixes = model.prefill(&case.prompts).unwrap();
         let (mut rows, mut wanted) = (Vec::new(), Vec::new());
         for (tokens, prefix) in case.prompts.iter().zip(&prefixes) {
-            let last = |edits: &[Edit]| case.naive(tokens, edits).residual[depth].last().cloned().unwrap();
             for count in [1, 1, 1, 2, 3] {
                 let edits: Vec<Edit> = (0..count).map(|_| edit(&model.spec, tokens.len(), numbers)).collect();
-                wanted.push(last(&edits));
+                let want = case.naive(tokens, &edits);
                 let prompt = EditedPrompt { tokens: tokens.clone(), edits: edits.clone() };
                 let whole = model.trace_edited(&[prompt], &Reads::LAST_RESIDUALS).unwrap().remove(0);
                 let top = whole.residual.unwrap().get(depth).unwrap();
-                case.assert_near(&format!("whole {edits:?}"), &top, &wanted[wanted.len() - 1]);
+                case.assert_near(&format!("whole {edits:?}"), &top, (tokens, &edits), &want, top_of_last);
+                wanted.push((tokens, want));
                 rows.push(Row::edited(prefix, edits));
             }
             // No edits: from the embeddings of a random later part, over cached keys and values.
-            wanted.push(last(&[]));
+            wanted.push((tokens, case.naive(tokens, &[])));
             rows.push(Row::baseline_from(prefix, numbers.below(tokens.len())));
         }
         let got = model.replay(&rows).unwrap();
-        for (i, want) in wanted.iter().enumerate() {
-            case.assert_near(&format!("replayed {:?}", rows[i].edits), &got.top.get(i).unwrap(), want);
+        for (i, (tokens, want)) in wanted.iter().enumerate() {
+            let (edits, top) = (&rows[i].edits, got.top.get(i).unwrap());
+            case.assert_near(&format!("replayed {edits:?}"), &top, (tokens, edits), want, top_of_last);
             assert!(got.receipts[i].iter().all(|r| r.fired == r.planned && r.fired > 0));
         }
     });

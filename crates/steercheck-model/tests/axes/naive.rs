@@ -17,7 +17,7 @@ pub(crate) type Hook<'a> = dyn Fn(Site, usize, &mut [f64]) + 'a;
 pub(crate) struct Naive<'a> {
     pub(crate) spec: &'a DecoderSpec,
     /// Row by row, under the names of [`DecoderSpec::tensors`].
-    pub(crate) tensors: BTreeMap<String, Vector>,
+    pub(crate) tensors: &'a BTreeMap<String, Vector>,
 }
 
 /// By position.
