@@ -22,6 +22,7 @@ pub(crate) fn summary(info: &ModelInfo, tokenizer: Option<&Tokenizer>) -> String
             "K-quants multiplied by integer kernels: activations are rounded to 8 bits".to_string()
         }
         (_, Precision::F32) => format!("widened to f32 in memory ({})", bytes_text(info.parameters * 4)),
+        (_, _) if info.stored_types.keys().all(|t| t == "F32") => "kept as stored".to_string(),
         (_, _) => "kept as stored and widened to f32 while multiplying".to_string(),
     };
     let mut lines = vec![
