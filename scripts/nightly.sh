@@ -34,7 +34,7 @@ converter() {
     python_tools
     (
         cd "$work"
-        venv/bin/pip download --quiet --no-deps --no-build-isolation --no-binary llama-cpp-python llama-cpp-python==0.3.36
+        venv/bin/pip download --quiet --no-deps --no-binary llama-cpp-python llama-cpp-python==0.3.36
         tar xzf llama_cpp_python-0.3.36.tar.gz
     )
     "$work/venv/bin/python" "$STEERCHECK_SHARED/fixtures/make_fixtures.py" "$work/carried" --specs scripts/gguf_specs.py
