@@ -6,8 +6,7 @@ use std::arch::x86_64::{
     _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps,
 };
 
-use super::Number;
-use super::tile::{Bf16, Chunk, F16, F32, Lanes, Weight, by_height, strip};
+use super::tile::{Chunk, Lanes, Weight, by_height, strip};
 
 pub(super) const PANEL_ROWS: usize = 4;
 
@@ -60,20 +59,7 @@ impl Lanes for Eight {
 /// # Safety
 /// The machine has AVX2, FMA and F16C, and the chunk was checked.
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn all<W: Weight>(chunk: &mut Chunk<'_>) {
+pub(super) unsafe fn run<W: Weight>(chunk: &mut Chunk<'_>) {
     // SAFETY: the caller's promise; each height is matched before its tile is called.
     unsafe { by_height!(chunk, Eight, W; 1 => 8, 2 => 4, 3 => 4, 4 => 3) }
-}
-
-/// # Safety
-/// The machine has AVX2, FMA and F16C, and the chunk was checked.
-pub(super) unsafe fn run(chunk: &mut Chunk<'_>) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match chunk.number {
-            Number::F32 => all::<F32>(chunk),
-            Number::F16 => all::<F16>(chunk),
-            Number::Bf16 => all::<Bf16>(chunk),
-        }
-    }
 }

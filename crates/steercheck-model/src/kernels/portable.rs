@@ -4,8 +4,7 @@
 
 use half::{bf16, f16};
 
-use super::Number;
-use super::tile::{Bf16, Chunk, F16, F32, Lanes, Weight, by_height, strip};
+use super::tile::{Chunk, Lanes, Weight, by_height, strip};
 
 pub(super) const PANEL_ROWS: usize = 8;
 
@@ -61,20 +60,7 @@ impl Lanes for Four {
 
 /// # Safety
 /// The chunk was checked.
-unsafe fn all<W: Weight>(chunk: &mut Chunk<'_>) {
+pub(super) unsafe fn run<W: Weight>(chunk: &mut Chunk<'_>) {
     // SAFETY: the caller's promise; each height is matched before its tile is called.
     unsafe { by_height!(chunk, Four, W; 1 => 8, 2 => 8, 3 => 8, 4 => 3, 5 => 3, 6 => 3, 7 => 3, 8 => 3) }
-}
-
-/// # Safety
-/// The chunk was checked.
-pub(super) unsafe fn run(chunk: &mut Chunk<'_>) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match chunk.number {
-            Number::F32 => all::<F32>(chunk),
-            Number::F16 => all::<F16>(chunk),
-            Number::Bf16 => all::<Bf16>(chunk),
-        }
-    }
 }

@@ -1,9 +1,10 @@
 //! Which instructions a product uses.
 #![allow(unsafe_code, reason = "the one place that calls the kernels")]
 
+use super::tile::{Bf16, Chunk, F16, F32, Weight};
+use super::{Number, portable};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
-use super::{portable, tile::Chunk};
 
 /// The instruction sets that there is a kernel for. All give the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,15 +59,28 @@ impl Set {
     pub(super) fn run(self, chunk: &mut Chunk<'_>) {
         assert!(self.is_available(), "{self:?} was chosen on a machine without it");
         chunk.check(self.panel_rows());
+        // SAFETY: the machine has the instructions and the chunk's parts fit each other, both checked above.
+        unsafe {
+            match chunk.number {
+                Number::F32 => self.run_typed::<F32>(chunk),
+                Number::F16 => self.run_typed::<F16>(chunk),
+                Number::Bf16 => self.run_typed::<Bf16>(chunk),
+            }
+        }
+    }
+
+    /// # Safety
+    /// The machine has the set, the chunk was checked, and its weights are of this type.
+    unsafe fn run_typed<W: Weight>(self, chunk: &mut Chunk<'_>) {
         match self {
-            // SAFETY: the machine has the instructions and the chunk's parts fit each other, both checked above.
+            // SAFETY: the caller's promise.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { avx512::run(chunk) },
+            Self::Avx512 => unsafe { avx512::run::<W>(chunk) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { avx2::run(chunk) },
+            Self::Avx2 => unsafe { avx2::run::<W>(chunk) },
             // SAFETY: as above; it needs no special instructions.
-            Self::Portable => unsafe { portable::run(chunk) },
+            Self::Portable => unsafe { portable::run::<W>(chunk) },
         }
     }
 }
