@@ -23,16 +23,10 @@ use crate::weights::{StoredMatrix, StoredTensor, StoredType, Weights};
 
 /// A stored tensor and what of it a place takes.
 struct Found<'a> {
+    slot: Slot,
     tensor: &'a StoredTensor,
     place: Place,
     rows: Vec<Range<usize>>,
-}
-
-impl Found<'_> {
-    /// Whether the place takes all of the tensor.
-    fn is_whole(&self) -> bool {
-        self.rows.iter().map(Range::len).sum::<usize>() == self.tensor.rows()
-    }
 }
 
 /// What becomes of the weights in memory.
@@ -88,7 +82,7 @@ impl<'a> Loader<'a> {
             let (rows, total) = need.rows(place.cut, &self.spec);
             if fits(tensor, need, *place, total) {
                 self.take(&name);
-                return Ok(Found { tensor, place: *place, rows });
+                return Ok(Found { slot: need.slot, tensor, place: *place, rows });
             }
             problem.get_or_insert_with(|| {
                 let mut wanted = need.shape.clone();
@@ -131,18 +125,24 @@ impl<'a> Loader<'a> {
         Ok(Tensor::cat(&parts, 0)?.reshape(shape)?)
     }
 
+    /// Whether candle's integer kernels multiply it: whole K-quants, on request. Rows are looked up in tables of embeddings.
+    fn is_for_integers(&self, found: &Found<'_>) -> bool {
+        let whole = found.place.orientation == Orientation::OutIn
+            && found.rows.iter().map(Range::len).sum::<usize>() == found.tensor.rows();
+        let table = matches!(found.slot, Slot::Embedding | Slot::Positions);
+        self.options.kernels == Kernels::Integer && whole && !table && found.tensor.is_k_quant()
+    }
+
     fn matrix(&self, slot: Slot, shape: [usize; 2], precision: Precision) -> Result<Weight> {
         let found = self.find(&Need { slot, part: Part::Weight, shape: shape.to_vec() })?;
-        let orientation = found.place.orientation;
-        let stored = StoredMatrix { tensor: found.tensor.clone(), orientation, outputs: found.rows };
         let device = &self.options.device;
-        if self.options.kernels == Kernels::Integer
-            && !matches!(slot, Slot::Embedding | Slot::Positions)
-            && stored.is_whole()
-            && let Some(q) = stored.tensor.as_quantised(device)?
+        if self.is_for_integers(&found)
+            && let Some(q) = found.tensor.as_quantised(device)?
         {
             return Ok(Weight::Integer(QMatMul::from_qtensor(q)?));
         }
+        let orientation = found.place.orientation;
+        let stored = StoredMatrix { tensor: found.tensor.clone(), orientation, outputs: found.rows };
         Ok(match precision {
             Precision::Stored => Weight::Stored(stored),
             _ => Weight::Dense(stored.widen(device)?),
@@ -245,7 +245,8 @@ impl<'a> Loader<'a> {
         }))
     }
 
-    /// The forms that the request, the stored types and the budget lead to. Quantised weights are faster widened once. Floats are as fast where they lie, given kernels that read them.
+    /// The forms that the request, the stored types and the budget lead to. Quantised weights are faster widened once. Floats
+    /// are as fast where they lie, given kernels that read them.
     fn forms(&self, parameters: u64, matrices: &[Found<'_>]) -> Result<Forms> {
         let memory = self.options.memory;
         let widened = parameters * 4;
@@ -258,12 +259,8 @@ impl<'a> Loader<'a> {
             Precision::Auto => Precision::Stored,
             asked => asked,
         };
-        let k_quants = matrices.iter().filter(|m| m.is_whole() && m.tensor.is_k_quant());
-        let integer = match self.options.kernels {
-            Kernels::Integer => k_quants.map(|m| m.tensor.bytes()).sum(),
-            Kernels::Float => 0,
-        };
         // Integer kernels work on copies.
+        let integer = matrices.iter().filter(|m| self.is_for_integers(m)).map(|m| m.tensor.bytes()).sum();
         let bytes = if chosen == Precision::F32 { widened } else { integer };
         if bytes > memory {
             return Err(ModelError::Memory { needed: bytes_text(bytes), budget: bytes_text(memory) });
@@ -306,7 +303,8 @@ impl<'a> Loader<'a> {
             }
         }
         let parameters = self.spec.parameters();
-        let Forms { precision, kernels, bytes } = self.forms(parameters, &matrices)?;
+        let forms = self.forms(parameters, &matrices)?;
+        let precision = forms.precision;
         let blocks = (0..self.spec.depth())
             .into_par_iter()
             .map(|i| self.block(i, precision))
@@ -317,7 +315,7 @@ impl<'a> Loader<'a> {
         let project_out =
             if width == d { None } else { Some(self.linear(Slot::ProjectOut, [width, d], false, precision)?) };
         let final_norm = self.spec.head.norm.map(|n| self.norm(Slot::FinalNorm, &[d], n)).transpose()?;
-        let info = ModelInfo { precision, kernels, ..self.info(name, parameters) };
+        let info = self.info(name, parameters, &forms);
         Ok(Model {
             info,
             device: self.options.device.clone(),
@@ -326,13 +324,13 @@ impl<'a> Loader<'a> {
             final_norm,
             project_out,
             head,
-            activation_budget: self.options.memory.saturating_sub(bytes),
+            activation_budget: self.options.memory.saturating_sub(forms.bytes),
             watcher: None,
             spec: self.spec,
         })
     }
 
-    fn info(&self, name: String, parameters: u64) -> ModelInfo {
+    fn info(&self, name: String, parameters: u64, forms: &Forms) -> ModelInfo {
         let spec = &self.spec;
         let used = self.used.lock().map(|u| u.clone()).unwrap_or_default();
         let mut stored_types = BTreeMap::new();
@@ -351,8 +349,8 @@ impl<'a> Loader<'a> {
             vocab_size: spec.vocab_size,
             parameters,
             stored_types,
-            precision: self.options.precision,
-            kernels: self.options.kernels,
+            precision: forms.precision,
+            kernels: forms.kernels,
             weights_hash: self.weights.hash.clone(),
             file_bytes: self.weights.bytes,
             unused_tensors: self

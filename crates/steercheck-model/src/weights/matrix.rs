@@ -54,11 +54,6 @@ impl StoredMatrix {
         }
     }
 
-    /// Whether it is the whole stored tensor as it lies there.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.orientation == Orientation::OutIn && self.outputs.len() == 1 && self.count() == self.tensor.rows()
-    }
-
     /// The outputs of these numbers, `[outputs, inputs]`.
     pub(crate) fn widen_outputs(&self, wanted: &Range<usize>, device: &Device) -> candle_core::Result<Tensor> {
         let runs = section(&self.outputs, wanted.start, wanted.end);

@@ -164,17 +164,17 @@ impl StoredTensor {
         QTensor::new(QStorage::from_data(data, device, t)?, (rows, self.inner()))
     }
 
-    /// Whether its type has super-blocks of 256.
+    /// Whether its type has super-blocks of 256. candle's integer kernels of the older types are slower than widening
+    /// (docs/performance-log.md).
     pub(crate) fn is_k_quant(&self) -> bool {
         use GgmlDType::{Q2K, Q3K, Q4K, Q5K, Q6K, Q8K};
         matches!(self.stored, StoredType::Ggml(Q2K | Q3K | Q4K | Q5K | Q6K | Q8K))
     }
 
-    /// The whole tensor in its stored quantisation, for candle's integer kernels; `None` unless it is a K-quant. The kernels
-    /// of the older types are slower than widening (docs/performance-log.md).
+    /// The whole tensor in its stored quantisation, for candle's integer kernels; `None` for floats.
     pub(crate) fn as_quantised(&self, device: &Device) -> Result<Option<QTensor>> {
         match self.stored {
-            StoredType::Ggml(t) if self.is_k_quant() => {
+            StoredType::Ggml(t) => {
                 let rows = self.rows();
                 Ok(Some(self.quantised(self.row_bytes(&(0..rows)), t, rows, device)?))
             }
