@@ -40,10 +40,7 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
         return Err(CliError::Usage(first.reason.to_string()));
     }
     let passes = Extent::Short.passes() + cells.iter().map(TaskVectorCell::passes).sum::<f64>();
-    let files = cost::Files::of(&model.info, reading);
-    if let Some(cost) = files.and_then(|files| cost::of_reading(files, memory, passes)) {
-        line(&format!("note: {cost}"));
-    }
+    cost::tell(&model.info, memory, reading, passes);
     let conformance = verify::before_a_check(&model, &tokenizer, options.force)?;
     let records = run_cells(&mut model, &tokenizer, &cells, &conformance, options)?;
     if options.json {

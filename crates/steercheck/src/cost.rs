@@ -4,24 +4,30 @@ use std::time::Duration;
 
 use steercheck_model::{ModelInfo, Precision, bytes_text};
 
-/// Weights that are read where they lie.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Files {
-    /// Bytes of all.
-    pub(crate) bytes: u64,
-    /// What reading them once has taken.
-    pub(crate) reading: Duration,
-}
+use crate::progress::line;
 
-impl Files {
-    /// `None` for weights that are in memory once they are widened.
-    pub(crate) fn of(info: &ModelInfo, reading: Duration) -> Option<Self> {
-        (info.precision != Precision::F32).then_some(Self { bytes: info.file_bytes, reading })
+/// Says on standard error what reading weights again costs, where they do not fit the memory. `reading` is what reading the
+/// files once has taken, `passes` how often a run goes through them.
+pub(crate) fn tell(info: &ModelInfo, memory: u64, reading: Duration, passes: f64) {
+    // Weights that are widened are in memory.
+    if info.precision != Precision::F32
+        && let Some(cost) = of_reading(Files { bytes: info.file_bytes, reading }, memory, passes)
+    {
+        line(&format!("note: {cost}"));
     }
 }
 
-/// A sentence on weights that do not fit the memory; `None` where they do. `passes` is how often a run goes through them.
-pub(crate) fn of_reading(files: Files, memory: u64, passes: f64) -> Option<String> {
+/// Weights that are read where they lie.
+#[derive(Debug, Clone, Copy)]
+struct Files {
+    /// Bytes of all.
+    bytes: u64,
+    /// What reading them once has taken.
+    reading: Duration,
+}
+
+/// A sentence on weights that do not fit the memory; `None` where they do.
+fn of_reading(files: Files, memory: u64, passes: f64) -> Option<String> {
     if files.bytes <= memory {
         return None;
     }
