@@ -5,12 +5,12 @@ mod common;
 
 use candle_core::Tensor;
 use common::difference;
-use common::edits::{edit, vector};
+use common::edits::{assert_strength_zero_is_the_baseline, edit};
 use common::random::{self, Numbers, Sizes};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Value, json};
-use steercheck_model::{Edit, EditedPrompt, LoadOptions, Loaded, Model, Operation, Precision, Reads, Row, Site};
+use steercheck_model::{Edit, EditedPrompt, LoadOptions, Loaded, Model, Precision, Reads, Row};
 use tempfile::TempDir;
 
 /// Of the largest value that is compared, or of 1.
@@ -195,22 +195,7 @@ fn replayed_edits_equal_full_passes_with_the_same_edits() {
 fn strength_zero_is_the_baseline_bit_for_bit() {
     holds(|opened, numbers| {
         for model in [&opened.wide, &opened.stored] {
-            let prefixes = model.prefill(&opened.prompts).unwrap();
-            for b in 0..=model.spec.depth() {
-                let rows: Vec<Row<'_>> = prefixes
-                    .iter()
-                    .flat_map(|p| {
-                        let operation =
-                            Operation::Add { vector: vector(model.spec.hidden_size, numbers), strength: 0.0 };
-                        [Row::baseline(p, b), Row::edited(p, vec![Edit::last(Site::Residual(b), operation)])]
-                    })
-                    .collect();
-                let top = model.replay(&rows).unwrap().top.to_vec2::<f32>().unwrap();
-                for pair in top.chunks(2) {
-                    let bits = |row: &[f32]| -> Vec<u32> { row.iter().map(|x| x.to_bits()).collect() };
-                    assert_eq!(bits(&pair[0]), bits(&pair[1]), "residual {b}");
-                }
-            }
+            assert_strength_zero_is_the_baseline("a family", model, &opened.prompts, numbers);
         }
     });
 }

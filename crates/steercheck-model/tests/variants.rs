@@ -7,35 +7,16 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
-use common::{difference, prompts};
-use steercheck_model::{FinalNorm, HeadKind, LoadOptions, Loaded, ModelError, Reads};
+use candle_core::Device;
+use common::from_golden;
+use steercheck_model::{LoadOptions, Loaded, ModelError};
 
 const TOLERANCE: f32 = 1e-4;
 
 fn compare(folder: &Path, config: &str) -> Result<BTreeMap<&'static str, f32>, ModelError> {
     let model = Loaded::open_folder(folder, config, &LoadOptions::default())?.model;
     let gold = candle_core::safetensors::load(folder.join("golden.safetensors"), &Device::Cpu).unwrap();
-    let ids = prompts(&gold, "input_ids");
-    let mut worst = BTreeMap::new();
-    let mut note = |what: &'static str, ours: &Tensor, theirs: &Tensor| {
-        let w = worst.entry(what).or_insert(0f32);
-        *w = w.max(difference(ours, theirs));
-    };
-    let depth = model.spec.depth();
-    for (i, trace) in model.trace(&ids, &Reads::ALL)?.into_iter().enumerate() {
-        let of = |key: &str| gold[key].get(i).unwrap();
-        let (residual, heads) = (trace.residual.unwrap(), trace.heads.unwrap());
-        for b in 0..=depth {
-            note("residual", &residual.get(b).unwrap(), &of(&format!("hidden.{b}")));
-        }
-        for b in 0..depth {
-            note("heads", &heads.get(b).unwrap().flatten_from(1).unwrap(), &of(&format!("attn_proj_in.{b}")));
-        }
-        let top = residual.get(depth).unwrap();
-        note("logits", &model.logits(&top, FinalNorm::Apply, HeadKind::Full)?, &of("logits"));
-    }
-    Ok(worst)
+    Ok(from_golden(&model, &gold, usize::MAX))
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod specs;
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use common::edits::{edit, vector};
+use common::edits::{assert_strength_zero_is_the_baseline, edit};
 use common::random::{self, Numbers};
 use naive::{Naive, States};
 use proptest::prelude::*;
@@ -220,18 +220,7 @@ fn edits_change_what_they_change_in_the_written_down_pass_replayed_or_run_whole(
 fn strength_zero_is_the_baseline_bit_for_bit_on_any_spec() {
     holds(|case, numbers| {
         for model in [&case.wide, &case.stored] {
-            let prefixes = model.prefill(&case.prompts).unwrap();
-            for b in 0..=model.spec.depth() {
-                let vector = vector(model.spec.hidden_size, numbers);
-                let zero = Edit::last(Site::Residual(b), Operation::Add { vector, strength: 0.0 });
-                let both = |p| [Row::baseline(p, b), Row::edited(p, vec![zero.clone()])];
-                let rows: Vec<Row<'_>> = prefixes.iter().flat_map(both).collect();
-                let top = model.replay(&rows).unwrap().top.to_vec2::<f32>().unwrap();
-                for pair in top.chunks(2) {
-                    let bits = |row: &[f32]| -> Vec<u32> { row.iter().map(|x| x.to_bits()).collect() };
-                    assert_eq!(bits(&pair[0]), bits(&pair[1]), "seed {}: residual {b}", case.seed);
-                }
-            }
+            assert_strength_zero_is_the_baseline(&format!("seed {}", case.seed), model, &case.prompts, numbers);
         }
     });
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steercheck_model::{Block, DecoderSpec, Edit, Head, Operation, Positions, Site};
+use steercheck_model::{Block, DecoderSpec, Edit, Head, Model, Operation, Positions, Row, Site};
 
 use super::random::Numbers;
 
@@ -32,4 +32,28 @@ pub(crate) fn edit(spec: &DecoderSpec, length: usize, numbers: &mut Numbers) -> 
         _ => Positions::Last,
     };
     Edit { site, positions, operation }
+}
+
+/// Adding a random vector at strength 0, anywhere, gives the very bits of an unedited row.
+pub(crate) fn assert_strength_zero_is_the_baseline(
+    what: &str,
+    model: &Model,
+    prompts: &[Vec<u32>],
+    numbers: &mut Numbers,
+) {
+    let prefixes = model.prefill(prompts).unwrap();
+    for b in 0..=model.spec.depth() {
+        let rows: Vec<Row<'_>> = prefixes
+            .iter()
+            .flat_map(|p| {
+                let operation = Operation::Add { vector: vector(model.spec.hidden_size, numbers), strength: 0.0 };
+                [Row::baseline(p, b), Row::edited(p, vec![Edit::last(Site::Residual(b), operation)])]
+            })
+            .collect();
+        let top = model.replay(&rows).unwrap().top.to_vec2::<f32>().unwrap();
+        for pair in top.chunks(2) {
+            let bits = |row: &[f32]| -> Vec<u32> { row.iter().map(|x| x.to_bits()).collect() };
+            assert_eq!(bits(&pair[0]), bits(&pair[1]), "{what}: residual {b}");
+        }
+    }
 }
