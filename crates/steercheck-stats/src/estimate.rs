@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Displays as `0.81 [0.70, 0.89]`; a precision in the format string changes the two decimals: `{:.3}`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Estimate {
     /// The estimate itself.
     pub point: f64,
@@ -30,6 +31,15 @@ pub enum Method {
     Wilson,
     /// Difference of two estimates, see [`difference`](crate::difference()).
     SquareAndAdd,
+    /// Bias-corrected and accelerated bootstrap, see [`bca_of_means`](crate::bca_of_means).
+    Bca,
+    /// All observations are alike, so that resampling says nothing: see [`bca_of_means`](crate::bca_of_means), where the
+    /// interval is then only the point, and [`paired_difference`](crate::paired_difference), where it is not.
+    NoSpread,
+    /// Difference of two proportions of the same items, see [`newcombe_paired`](crate::newcombe_paired).
+    NewcombePaired,
+    /// Fisher's transformation of a correlation, see [`spearman`](crate::spearman) and [`kendall`](crate::kendall).
+    FisherZ,
 }
 
 impl fmt::Display for Estimate {

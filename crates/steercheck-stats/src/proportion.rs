@@ -1,5 +1,4 @@
-use statrs::distribution::{ContinuousCDF, Normal};
-
+use crate::normal::two_sided_quantile;
 use crate::{Error, Estimate, Method};
 
 /// Wilson's score interval of a proportion, without continuity correction.
@@ -32,13 +31,4 @@ pub fn wilson(successes: usize, n: usize, level: f64) -> Result<Estimate, Error>
     let low = if successes == 0 { 0.0 } else { (centre - half).clamp(0.0, point) };
     let high = if successes == n { 1.0 } else { (centre + half).clamp(point, 1.0) };
     Ok(Estimate { point, low, high, level, n, method: Method::Wilson })
-}
-
-/// z such that a standard normal variable lies within ±z with probability `level`.
-fn two_sided_quantile(level: f64) -> Result<f64, Error> {
-    if !(level > 0.0 && level < 1.0) {
-        return Err(Error::Level(level));
-    }
-    // From the lower tail: 1 - (1 - level) / 2 would round to 1 for levels close to 1.
-    Ok(-Normal::standard().inverse_cdf((1.0 - level) / 2.0))
 }
