@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut refused = Vec::new();
     for folder in &folders {
         let model = open(folder)?;
-        let family = families.entry(model.info.family).or_default();
+        let family = families.entry(model.spec.family).or_default();
         family.models += 1;
         family.checks.extend(conformance::run(&model, Err("the fixtures have no tokenizer"), Extent::Full)?);
         family.checks.extend(Golden::read(folder, &model)?.compare(&model)?);

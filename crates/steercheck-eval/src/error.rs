@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use steercheck_model::ModelError;
 use thiserror::Error;
 
+use crate::record::RecordError;
 use crate::task::TaskError;
 
 /// What went wrong. Every text says what to do next.
@@ -14,6 +15,9 @@ pub enum EvalError {
     /// The model or the engine.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A record or an artefact.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// A task's data.
     #[error(transparent)]
     Task(#[from] TaskError),

@@ -1,7 +1,7 @@
 //! Evaluation: tasks, prompts, protocols, cells and the records they leave.
 
+pub mod card;
 pub mod cell;
-pub mod conclusion;
 pub mod conformance;
 mod error;
 pub mod prompt;

@@ -1,10 +1,11 @@
 //! The prompts of the in-context methods, as texts and as token ids.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use steercheck_model::{ModelError, Tokenizer};
 
 /// A pair as it stands in a prompt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Pair {
     /// What is asked.
     pub input: String,

@@ -1,14 +1,17 @@
 //! Protocols and profiles: what is done and on how many items, as data. No second code path.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::task::Quirks;
 
 /// A named set of options (methods.md §5).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Protocol {
     /// `study` or `rigorous`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Which figure is the method's accuracy.
     pub reported: Reported,
     /// Which items the zero-shot arm is asked.
@@ -16,22 +19,13 @@ pub struct Protocol {
     /// How answers of one token are told.
     pub single_token: SingleToken,
     /// Header rows and double inputs of published files.
-    #[serde(serialize_with = "quirks_name")]
     pub quirks: Quirks,
     /// Placebo arms.
     pub placebos: Placebos,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
-fn quirks_name<S: serde::Serializer>(quirks: &Quirks, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_str(match quirks {
-        Quirks::Keep => "keep",
-        Quirks::Drop => "drop",
-    })
-}
-
 /// Which figure is the method's accuracy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reported {
     /// The highest point of the dev curve, as the study plots it.
@@ -41,7 +35,7 @@ pub enum Reported {
 }
 
 /// Which items the zero-shot arm is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Baseline {
     /// This many items that are in neither dev nor test.
@@ -51,7 +45,7 @@ pub enum Baseline {
 }
 
 /// How an answer of one token is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SingleToken {
     /// "!" followed by the answer is two tokens.
@@ -61,7 +55,7 @@ pub enum SingleToken {
 }
 
 /// Placebo arms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Placebos {
     /// None.
@@ -73,7 +67,7 @@ pub enum Placebos {
 impl Protocol {
     /// Disjoint items, choice on dev, placebos: the default.
     pub const RIGOROUS: Self = Self {
-        name: "rigorous",
+        name: Cow::Borrowed("rigorous"),
         reported: Reported::TestAtDevChoice,
         baseline: Baseline::TestItems,
         single_token: SingleToken::InContext,
@@ -82,7 +76,7 @@ impl Protocol {
     };
     /// What the published code does.
     pub const STUDY: Self = Self {
-        name: "study",
+        name: Cow::Borrowed("study"),
         reported: Reported::DevPeak,
         baseline: Baseline::OtherItems(100),
         single_token: SingleToken::AfterExclamationMark,
@@ -92,7 +86,7 @@ impl Protocol {
 }
 
 /// How many items, and how often.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     /// `quick`, `standard` or `study`.
     pub name: &'static str,

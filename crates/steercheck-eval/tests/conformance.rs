@@ -245,7 +245,7 @@ fn a_model_with_weights_that_are_not_finite_fails_and_what_follows_is_not_judged
     });
     let model = open(broken.path());
     let checks = conformance::run(&model, Err("none"), Extent::Short).unwrap();
-    let failed: Vec<&str> = Summary::of(&checks).failed;
+    let failed = Summary::of(&checks).failed;
     assert_eq!(failed, ["finite states and logits"]);
     assert!(checks[0].detail.contains("logits of prompt 1"), "{}", checks[0].detail);
     assert!(checks[1..].iter().all(|c| c.grade == Grade::NotApplicable), "{checks:#?}");

@@ -339,8 +339,8 @@ impl<'a> Loader<'a> {
         }
         ModelInfo {
             name,
-            format: self.weights.container.name(),
-            family: spec.family,
+            format: self.weights.container.name().to_string(),
+            family: spec.family.to_string(),
             blocks: spec.depth(),
             heads: spec.heads,
             kv_heads: spec.kv_heads,

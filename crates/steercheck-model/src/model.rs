@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use candle_core::Device;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::block::BlockWeights;
 use crate::embedding::EmbeddingWeights;
@@ -21,7 +21,7 @@ use crate::tokenizer::Tokenizer;
 use crate::weights::Weights;
 
 /// In which form weights are kept in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// [`Precision::Stored`] for files of f32, f16 and bf16, which are multiplied as fast where they lie; for quantised ones
@@ -35,7 +35,7 @@ pub enum Precision {
 }
 
 /// Which kernels multiply quantised weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kernels {
     /// Weights are widened; the product is f32.
@@ -66,14 +66,15 @@ impl Default for LoadOptions {
 }
 
 /// What is worth telling about a loaded model; part of every record.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ModelInfo {
     /// File or folder name, without its path.
     pub name: String,
     /// `gguf`, `safetensors` or `pytorch`.
-    pub format: &'static str,
+    pub format: String,
     /// Family.
-    pub family: &'static str,
+    pub family: String,
     /// Blocks (L).
     pub blocks: usize,
     /// Query heads.

@@ -104,7 +104,7 @@ fn pytorch_files_of_the_fixtures_give_the_bits_of_safetensors_and_the_golden_ten
         let ids = prompts(&gold, "input_ids");
         for precision in [Precision::F32, Precision::Stored] {
             let (theirs, ours) = (open(&fixture, precision), open(folder.path(), precision));
-            assert_eq!((theirs.info.format, ours.info.format), ("safetensors", "pytorch"));
+            assert_eq!((theirs.info.format.as_str(), ours.info.format.as_str()), ("safetensors", "pytorch"));
             assert_eq!(theirs.info.stored_types, ours.info.stored_types, "{name}");
             let mut worst = 0f32;
             for (i, (a, b)) in numbers(&theirs, &ids).iter().zip(numbers(&ours, &ids)).enumerate() {
@@ -182,7 +182,7 @@ fn safetensors_are_preferred() {
 /// The same numbers from `pt/pytorch_model.bin` as from `st/model.safetensors`, and the golden ones where nothing was rounded.
 fn compare(folder: &Path) {
     let (ours, theirs) = (open(&folder.join("pt"), Precision::Stored), open(&folder.join("st"), Precision::Stored));
-    assert_eq!((ours.info.format, theirs.info.format), ("pytorch", "safetensors"));
+    assert_eq!((ours.info.format.as_str(), theirs.info.format.as_str()), ("pytorch", "safetensors"));
     assert_eq!(ours.info.stored_types, theirs.info.stored_types);
     let gold = candle_core::safetensors::load(folder.join("golden.safetensors"), &Device::Cpu).unwrap();
     let ids = prompts(&gold, "input_ids");

@@ -96,10 +96,35 @@ pub fn zero(vector: &TaskVector, residual: usize) -> Result<Edit> {
 pub fn random_direction(vector: &TaskVector, prefix: &Prefix, residual: usize, seed: u64) -> Result<Edit> {
     let theta = vector.at(residual)?;
     let here = prefix.residuals().get(residual)?.to_vec1::<f32>()?;
-    let far: f64 = theta.iter().zip(&here).map(|(t, h)| (f64::from(*t) - f64::from(*h)).powi(2)).sum();
     let direction = crate::placebo::random_direction(theta.len(), seed);
-    let operation = Operation::Add { vector: direction.into(), strength: far.sqrt() as f32 };
+    let operation = Operation::Add { vector: direction.into(), strength: distance(theta, &here) };
     Ok(Edit::last(Site::Residual(residual), operation))
+}
+
+/// A share of the way from the residual to θ[b]: at 0 the unsteered model, at 1 the method up to rounding.
+pub fn partial(vector: &TaskVector, prefix: &Prefix, residual: usize, share: f32) -> Result<Edit> {
+    let here = prefix.residuals().get(residual)?.to_vec1::<f32>()?;
+    let way: Vec<f32> = vector.at(residual)?.iter().zip(&here).map(|(t, h)| t - h).collect();
+    Ok(Edit::last(Site::Residual(residual), Operation::Add { vector: way.into(), strength: share }))
+}
+
+/// What the method would put in place of residuals 0..=L if it knew nothing: each residual moved as far as the method moves it, in
+/// a random direction. For runs in which this placebo is presented as the method.
+pub fn random_twin(vector: &TaskVector, prefix: &Prefix, seeds: impl Fn(usize) -> u64) -> Result<TaskVector> {
+    let mut by_residual = Vec::with_capacity(vector.by_residual.len());
+    for (b, theta) in vector.by_residual.iter().enumerate() {
+        let here = prefix.residuals().get(b)?.to_vec1::<f32>()?;
+        let far = distance(theta, &here);
+        let direction = crate::placebo::random_direction(theta.len(), seeds(b));
+        by_residual.push(here.iter().zip(&direction).map(|(h, d)| h + far * d).collect());
+    }
+    Ok(TaskVector { by_residual })
+}
+
+/// Euclidean distance, accumulated in f64.
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    let squared: f64 = a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+    squared.sqrt() as f32
 }
 
 /// Replays rows and reads their next-token distributions. `asked` has the tokens to score, one list per row.

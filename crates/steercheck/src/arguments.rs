@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use steercheck_eval::task::builtin_names;
 
+use crate::tables::Format;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, whatever the verdict
@@ -155,12 +157,15 @@ pub(crate) struct CheckOptions {
     /// Seed of demonstrations and vectors, a whole number from 0
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_seed, allow_negative_numbers = true)]
     pub(crate) seed: u64,
-    /// Folder for the records, one JSON file per task and seed
+    /// Folder for the records, one file per task and seed
     #[arg(long, default_value = "steercheck-out", value_name = "FOLDER")]
     pub(crate) out: PathBuf,
     /// Print the records as one JSON array instead of tables
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
+    /// Form of the tables: `text`, `md`, `latex`; `csv` and `json` hold every number of the cards [default: text]
+    #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, hide_default_value = true, default_value_t = Format::Text)]
+    pub(crate) format: Format,
     /// Report even on a model that fails its conformance checks
     #[arg(long)]
     pub(crate) force: bool,

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Instant;
 
-use steercheck_eval::cell::{Subject, TaskVectorCell};
+use steercheck_eval::card::cards;
+use steercheck_eval::cell::{Presented, Subject, TaskVectorCell, TaskVectorOptions};
 use steercheck_eval::conformance::{Extent, Summary};
 use steercheck_eval::task::{self, LoadOptions as TaskOptions, Task};
-use steercheck_eval::{EvalError, Profile, Protocol, Record, record};
+use steercheck_eval::record::{self, Written};
+use steercheck_eval::{EvalError, Profile, Protocol, Record};
 use steercheck_model::{Loaded, Model, Tokenizer};
 
 use crate::arguments::{CheckOptions, ProfileName, ProtocolName};
@@ -47,13 +49,20 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
         for n in &not_run {
             line(&format!("not run: {}", n.reason));
         }
-        let json = serde_json::to_string_pretty(&records).map_err(|e| CliError::Output(e.to_string()))?;
-        return print(&format!("{json}\n"));
+        let lines: Vec<String> = records.iter().map(|r| r.to_json().trim_end().to_string()).collect();
+        return print(&format!("[{}]\n", lines.join(",\n")));
     }
     // Standard output holds results or nothing: what fails half-way leaves no beginning of a report.
-    let report = report::text(&records, &not_run, &options.out, started.elapsed());
     let conformance = format!("verified   {}\n", verify::in_a_line(&conformance));
-    print(&(report::summary(&model.info, Some(&tokenizer)) + &conformance + &report))
+    let report = report::Finished {
+        summary: report::summary(&model.info, Some(&tokenizer)) + &conformance,
+        records: &records,
+        cards: &cards(&records)?,
+        not_run: &not_run,
+        out: &options.out,
+        elapsed: started.elapsed(),
+    };
+    print(&report::written(&report, options.format)?)
 }
 
 fn sizes(options: &CheckOptions) -> (Protocol, Profile) {
@@ -104,7 +113,13 @@ fn prepare(
     let (mut cells, mut not_run) = (Vec::new(), Vec::new());
     for task in tasks {
         for seed in (0..profile.seeds as u64).map(|i| seed.wrapping_add(i)) {
-            match TaskVectorCell::prepare(&subject, task, protocol, profile, seed) {
+            let options = TaskVectorOptions {
+                protocol: protocol.clone(),
+                profile: profile.clone(),
+                seed,
+                presented: Presented::Method,
+            };
+            match TaskVectorCell::prepare(&subject, task, &options) {
                 Ok(cell) => cells.push(cell),
                 Err(reason @ EvalError::TooFewItems { .. }) => {
                     not_run.push(NotRun { task: task.name.clone(), reason });
@@ -133,8 +148,19 @@ fn run_cells(
         let what = format!("task vectors, {}", cell.task_name());
         work.begin(&what);
         let started = Instant::now();
-        let record = Record { conformance: Some(conformance.clone()), ..cell.run(&subject)? };
-        record.write(&options.out)?;
+        let finished = cell.run(&subject)?;
+        let mut record = finished.record;
+        record.results.conformance = Some(conformance.clone());
+        // What a record refers to is there before the record is.
+        for artefact in &finished.artefacts {
+            artefact.write(&options.out)?;
+        }
+        if let Written::Replaced(path) = record.write(&options.out)? {
+            line(&format!(
+                "warning: {} held other results of the same cell and was replaced; another machine or build gives other last digits",
+                path.display()
+            ));
+        }
         work.ended(&what, i + 1, cells.len(), started.elapsed().as_secs_f64(), planned[i]);
         records.push(record);
     }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use steercheck_eval::EvalError;
+use steercheck_eval::card::CardError;
 use steercheck_eval::task::TaskError;
 use steercheck_hub::HubError;
 use steercheck_model::ModelError;
@@ -20,6 +21,9 @@ pub enum CliError {
     /// An evaluation failed.
     #[error(transparent)]
     Eval(#[from] EvalError),
+    /// Records make no card.
+    #[error(transparent)]
+    Card(#[from] CardError),
     /// A task could not be read.
     #[error(transparent)]
     Task(#[from] TaskError),
@@ -44,6 +48,7 @@ impl CliError {
             Self::Model(e) | Self::Eval(EvalError::Model(e)) => ran(e),
             Self::Eval(EvalError::ZeroChanged { .. } | EvalError::Write { .. })
             | Self::Output(_)
+            | Self::Card(_)
             | Self::Conformance(_) => true,
             _ => false,
         };

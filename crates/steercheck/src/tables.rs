@@ -1,7 +1,8 @@
-//! Tables and paragraphs for the terminal.
+//! Tables and paragraphs, for the terminal and for papers.
 
+use clap::ValueEnum;
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, Table as Layout};
 
 /// Columns of the terminal that nothing printed here exceeds, unless a single word does.
 pub(crate) const WIDTH: usize = 100;
@@ -13,10 +14,108 @@ pub(crate) enum Flush {
     Right,
 }
 
+/// How tables are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// For the terminal.
+    #[default]
+    Text,
+    /// Markdown.
+    Md,
+    /// Comma-separated values, one header line.
+    Csv,
+    /// JSON.
+    Json,
+    /// A LaTeX `tabular` with booktabs rules.
+    Latex,
+}
+
+/// A table with a title, a head of one or two lines, and what its columns are.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    pub(crate) title: String,
+    pub(crate) head: Vec<(&'static str, Flush)>,
+    pub(crate) rows: Vec<Vec<String>>,
+    pub(crate) note: String,
+}
+
+impl Table {
+    /// For the terminal: title, table, note.
+    pub(crate) fn text(&self) -> String {
+        let note = if self.note.is_empty() { String::new() } else { format!("\n{}", wrapped(&self.note, 0)) };
+        format!("{}\n{}{note}", wrapped(&self.title, 0), plain(&self.head, &self.rows))
+    }
+
+    /// A Markdown section: bold title, table, note.
+    pub(crate) fn markdown(&self) -> String {
+        let cell = |text: &str| text.replace('\n', " ").replace('|', "\\|");
+        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let mut out = format!("**{}**\n\n", self.title);
+        out += &line(self.head.iter().map(|(text, _)| cell(text)).collect());
+        out += &line(
+            self.head.iter().map(|(_, f)| if *f == Flush::Right { "---:" } else { "---" }.to_string()).collect(),
+        );
+        for row in &self.rows {
+            out += &line(row.iter().map(|text| cell(text)).collect());
+        }
+        if self.note.is_empty() { out } else { format!("{out}\n{}\n", self.note) }
+    }
+
+    /// A LaTeX table environment: booktabs rules, title and note as its caption.
+    pub(crate) fn latex(&self) -> String {
+        let columns: String = self.head.iter().map(|(_, f)| if *f == Flush::Right { 'r' } else { 'l' }).collect();
+        let line = |cells: Vec<String>| format!("    {} \\\\\n", cells.join(" & "));
+        let caption = latex_text(&[self.title.as_str(), &self.note].join(". "));
+        let mut out = format!("\\begin{{table}}\n  \\centering\n  \\caption{{{caption}}}\n  \\begin{{tabular}}{{{columns}}}\n    \\toprule\n");
+        out += &line(self.head.iter().map(|(text, _)| latex_text(&text.replace('\n', " "))).collect());
+        out += "    \\midrule\n";
+        for row in &self.rows {
+            out += &line(row.iter().map(|text| latex_text(text)).collect());
+        }
+        out + "    \\bottomrule\n  \\end{tabular}\n\\end{table}\n"
+    }
+}
+
+/// A text as LaTeX prints it.
+fn latex_text(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '%' | '&' | '#' | '_' | '$' | '{' | '}' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '\\' => out.push_str("\\textbackslash{}"),
+            '~' => out.push_str("\\textasciitilde{}"),
+            '^' => out.push_str("\\textasciicircum{}"),
+            '–' => out.push_str("--"),
+            '−' => out.push_str("$-$"),
+            'Δ' => out.push_str("$\\Delta$"),
+            '×' => out.push_str("$\\times$"),
+            'θ' => out.push_str("$\\theta$"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Lines of comma-separated values, quoted where they need it (RFC 4180).
+pub(crate) fn csv(head: &[&str], rows: &[Vec<String>]) -> String {
+    let quoted = |text: &str| {
+        if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
+    };
+    let line = |cells: Vec<String>| cells.join(",") + "\n";
+    let mut out = line(head.iter().map(|h| quoted(h)).collect());
+    for row in rows {
+        out += &line(row.iter().map(|c| quoted(c)).collect());
+    }
+    out
+}
+
 /// A table with one rule, under its head; a head may have two lines.
 pub(crate) fn plain(head: &[(&str, Flush)], rows: &[Vec<String>]) -> String {
     let height = head.iter().map(|(text, _)| text.lines().count()).max().unwrap_or(0);
-    let mut table = Table::new();
+    let mut table = Layout::new();
     // Short heads stand on the line above the rule.
     let texts = head.iter().map(|(text, _)| format!("{}{text}", "\n".repeat(height - text.lines().count())));
     table.load_style(NOTHING).set_header(texts);
@@ -59,7 +158,32 @@ pub(crate) fn wrapped(text: &str, hang: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Flush, plain, wrapped};
+    use super::{Flush, Table, csv, plain, wrapped};
+
+    fn table() -> Table {
+        Table {
+            title: "Accuracy, 95 %".into(),
+            head: vec![("task", Flush::Left), ("parts:\none", Flush::Right)],
+            rows: vec![vec!["a_b".into(), "4 [1–14]".into()], vec!["c|d".into(), "−5".into()]],
+            note: "n = 48".into(),
+        }
+    }
+
+    #[test]
+    fn markdown_keeps_columns_apart_and_latex_prints_every_sign() {
+        let want = "**Accuracy, 95 %**\n\n| task | parts: one |\n| --- | ---: |\n| a_b | 4 [1–14] |\n| c\\|d | −5 |\n\nn = 48\n";
+        assert_eq!(table().markdown(), want);
+        let latex = table().latex();
+        for part in ["\\caption{Accuracy, 95 \\%. n = 48}", "{lr}", "task & parts: one \\\\", "a\\_b & 4 [1--14] \\\\", "c|d & $-$5"] {
+            assert!(latex.contains(part), "{part} is not in {latex}");
+        }
+    }
+
+    #[test]
+    fn values_with_commas_and_quotes_are_quoted() {
+        let rows = [vec!["a, b".to_string(), "say \"x\"".to_string()], vec!["c".into(), String::new()]];
+        assert_eq!(csv(&["one", "two"], &rows), "one,two\n\"a, b\",\"say \"\"x\"\"\"\nc,\n");
+    }
 
     #[test]
     fn a_table_has_its_rule_under_a_head_of_two_lines() {

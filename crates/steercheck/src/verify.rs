@@ -1,5 +1,6 @@
 //! `steercheck models verify`, and the short form of it that comes before every check.
 
+use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 
 use steercheck_eval::conformance::{self, Check, Extent, Golden, Grade, Summary, Verification, short};
@@ -58,7 +59,7 @@ pub(crate) fn run(options: &VerifyOptions) -> Result<(), CliError> {
 }
 
 /// `2 checks: batch = single, golden logits`.
-fn listed(failed: &[&str]) -> String {
+fn listed<S: Borrow<str>>(failed: &[S]) -> String {
     format!("{}: {}", counted(failed.len()), failed.join(", "))
 }
 

@@ -2,16 +2,25 @@
 //! cannot do is said before anything runs.
 
 mod answer;
+mod clock;
 mod task_vector;
 
-pub use task_vector::TaskVectorCell;
+pub use task_vector::{Options as TaskVectorOptions, Presented, TaskVectorCell};
 pub(crate) use task_vector::usable_items;
 
 use steercheck_model::{Model, ModelError, Reading, Receipt, Tokenizer};
 
 use crate::error::EvalError;
-use crate::record::Outcome;
+use crate::record::{Artefact, Outcome, Record};
 use crate::task::Task;
+
+/// What a cell that was run leaves: its record and what is kept beside it.
+pub struct Finished {
+    /// The record.
+    pub record: Record,
+    /// What the record refers to by key.
+    pub artefacts: Vec<Artefact>,
+}
 
 /// What is examined.
 #[derive(Clone, Copy)]
@@ -49,6 +58,7 @@ impl Subject<'_> {
             rank: first.rank,
             log_prob: first.log_prob,
             answer_log_prob: first.log_prob + later,
+            choices: Vec::new(),
             receipts: receipts.to_vec(),
         })
     }

@@ -24,7 +24,7 @@ pub use round_trip::{TEXTS, round_trip};
 pub use state::{attention_sums, finite, rebuilt_residuals};
 pub use verification::Verification;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use steercheck_model::{Kernels, Model, ModelError, Reads, Tokenizer};
 
 use crate::error::EvalError;
@@ -107,12 +107,13 @@ impl Extent {
 }
 
 /// The short form as records carry it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Summary {
     /// Checks that said something about this model.
     pub checks: usize,
     /// Names of those that failed.
-    pub failed: Vec<&'static str>,
+    pub failed: Vec<String>,
     /// The largest difference between two ways of computing one thing, relative to the largest value of its row or to 1; none
     /// if it is not finite.
     pub largest_difference: Option<f32>,
@@ -125,7 +126,7 @@ impl Summary {
         let all_finite = checks.iter().filter(measured).all(|c| c.difference.is_some());
         Self {
             checks: checks.iter().filter(|c| c.grade != Grade::NotApplicable).count(),
-            failed: checks.iter().filter(|c| c.grade == Grade::Failed).map(|c| c.name).collect(),
+            failed: checks.iter().filter(|c| c.grade == Grade::Failed).map(|c| c.name.to_string()).collect(),
             largest_difference: checks.iter().filter_map(Check::relative).reduce(f32::max).filter(|_| all_finite),
         }
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::{
-    REAL, all_comparable, arm, comparable, folder, list, real_model, records, stderr, stdout, steercheck,
+    REAL, all_comparable, arm, comparable, folder, list, real_model, record_files, records, stderr, stdout, steercheck,
 };
 
 const ARMS: [&str; 7] =
@@ -67,7 +67,7 @@ fn the_table_has_every_arm_with_its_interval_and_a_conclusion_follows() {
     assert_eq!(fields(lines[rule - 1]), head);
     let row = fields(lines[rule + 1]);
     assert_eq!((row.len(), row[0], row[5]), (head.len(), "capitalise", "48"));
-    assert_eq!(row[4], record["chosen"]["residual"].to_string());
+    assert_eq!(row[4], record["results"]["chosen"]["setting"]["residual"].to_string());
     let shown = [(1, "zero-shot"), (2, "few-shot"), (3, "steered"), (6, "random-direction"), (7, "shuffled-labels")];
     for (column, name) in shown.into_iter().chain([(8, "wrong-task")]) {
         let percent = 100.0 * arm(&record, name)["hits"].as_f64().unwrap() / 48.0;
@@ -92,7 +92,7 @@ fn the_report_names_the_model_its_weights_the_time_and_the_peak_memory() {
     );
     assert!(line("weights ").contains("Q4_1 ×210, Q8_0 ×1, widened to f32"));
     assert!(line("tokenizer ").contains("49152 tokens, no BOS, no EOS"));
-    assert!(line("records ").ends_with("1 in steercheck-out"));
+    assert!(line("records ").ends_with("1 in steercheck-out/records"));
     assert!(line("took ").contains(" s from opening the model file"));
     assert!(!cfg!(unix) || line("took ").contains("peak memory "));
     assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");
@@ -112,7 +112,7 @@ fn output_that_is_no_terminal_has_no_escape_codes_and_progress_in_plain_lines() 
 fn a_record_counts_what_it_lists() {
     let Some(run) = plain() else { return };
     let record = run.record();
-    let names: Vec<&str> = list(&record["arms"]).iter().map(|a| a["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> = list(&record["results"]["arms"]).iter().map(|a| a["name"].as_str().unwrap()).collect();
     assert_eq!(names, ARMS);
     for name in ARMS {
         let outcomes = list(&arm(&record, name)["outcomes"]);
@@ -120,14 +120,15 @@ fn a_record_counts_what_it_lists() {
         let hits = outcomes.iter().filter(|o| o["hit"] == true).count() as u64;
         assert_eq!(arm(&record, name)["hits"].as_u64(), Some(hits), "{name}");
     }
-    assert_eq!((list(&record["items"]["dev"]).len(), list(&record["items"]["test"]).len()), (24, 48));
-    let curve: Vec<u64> = list(&record["dev_curve"]).iter().map(|h| h.as_u64().unwrap()).collect();
-    assert_eq!((curve.len(), list(&record["test_curve"]).len()), (30, 30));
+    assert_eq!((list(&record["results"]["items"]["dev"]).len(), list(&record["results"]["items"]["test"]).len()), (24, 48));
+    let grid = list(&record["results"]["grid"]);
+    let curve: Vec<u64> = grid.iter().map(|p| p["dev"].as_u64().unwrap()).collect();
+    assert_eq!(curve.len(), 30);
     let most = *curve.iter().max().unwrap();
     let first = 1 + curve.iter().position(|h| *h == most).unwrap();
-    assert_eq!(record["chosen"]["residual"].as_u64(), Some(first as u64));
-    assert_eq!(record["chosen"]["dev_hits"].as_u64(), Some(most));
-    assert_eq!(record["test_curve"][first - 1], arm(&record, "steered")["hits"], "curve and arm are one measurement");
+    assert_eq!(record["results"]["chosen"]["setting"]["residual"].as_u64(), Some(first as u64));
+    assert_eq!(record["results"]["chosen"]["dev_hits"].as_u64(), Some(most));
+    assert_eq!(grid[first - 1]["test"], arm(&record, "steered")["hits"], "curve and arm are one measurement");
 }
 
 #[test]
@@ -163,15 +164,15 @@ fn every_edit_fired_as_planned_and_arms_without_an_edit_have_no_receipts() {
 fn a_record_says_what_was_run_and_on_what() {
     let Some(run) = plain() else { return };
     let record = run.record();
-    for hash in [&record["model"]["weights_hash"], &record["tokenizer"]["hash"], &record["task"]["hash"]] {
+    for hash in [&record["plan"]["model"]["weights"], &record["plan"]["tokenizer"]["hash"], &record["plan"]["task"]] {
         let hash = hash.as_str().unwrap();
         assert!(hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()), "{hash}");
     }
-    assert_eq!((record["seed"].as_u64(), record["split_seed"].as_u64()), (Some(3), Some(0)));
+    assert_eq!((record["plan"]["seed"].as_u64(), record["plan"]["split_seed"].as_u64()), (Some(3), Some(0)));
     assert_eq!(record["format"], "steercheck-record");
-    assert_eq!(record["protocol"]["name"], "rigorous");
-    assert_eq!(record["profile"]["name"], "quick");
-    assert_eq!(record["task"]["name"], "capitalise");
+    assert_eq!(record["plan"]["protocol"]["name"], "rigorous");
+    assert_eq!(record["about"]["profile"], "quick");
+    assert_eq!(record["about"]["task"]["name"], "capitalise");
     let stages = record["timings"].as_object().unwrap();
     assert!(stages.len() > 3 && stages.values().all(|s| s.as_f64().is_some_and(|s| s >= 0.0)), "{stages:?}");
 }
@@ -179,8 +180,7 @@ fn a_record_says_what_was_run_and_on_what() {
 #[test]
 fn no_record_holds_a_path_or_a_user_name() {
     let Some(run) = plain() else { return };
-    let entry = std::fs::read_dir(run.here.path().join("steercheck-out")).unwrap().next().unwrap().unwrap();
-    let text = std::fs::read_to_string(entry.path()).unwrap();
+    let text = std::fs::read_to_string(&record_files(run.here.path())[0]).unwrap();
     let home = std::env::var("HOME").map(PathBuf::from).ok().filter(|h| h.components().count() > 1);
     let model = real_model().unwrap().parent().unwrap();
     let folders = [Some(run.here.path().to_path_buf()), Some(std::env::temp_dir()), Some(model.to_path_buf()), home];
@@ -217,8 +217,8 @@ fn stored_weights_give_the_same_hits_as_widened_ones() {
         let hits = |r: &Value| list(&arm(r, name)["outcomes"]).iter().map(|o| o["hit"].clone()).collect::<Vec<_>>();
         assert_eq!(hits(&stored), hits(&widened), "{name}");
     }
-    assert_eq!(stored["dev_curve"], widened["dev_curve"]);
-    assert_eq!((&stored["model"]["precision"], &widened["model"]["precision"]), (&"stored".into(), &"f32".into()));
+    assert_eq!(stored["results"]["grid"], widened["results"]["grid"]);
+    assert_eq!((&stored["about"]["model"]["precision"], &widened["about"]["model"]["precision"]), (&"stored".into(), &"f32".into()));
 }
 
 #[test]
@@ -229,6 +229,6 @@ fn the_default_model_capitalises_when_it_is_shown_how_and_not_otherwise() {
     assert!(hits("few-shot") >= 43 && hits("zero-shot") <= 5, "{} and {}", hits("few-shot"), hits("zero-shot"));
     assert!(hits("steered") >= 35 && hits("random-direction") <= 5 && hits("wrong-task") <= 5);
     let answers: BTreeSet<&str> =
-        list(&record["items"]["test"]).iter().map(|i| i["answer"].as_str().unwrap()).collect();
+        list(&record["results"]["items"]["test"]).iter().map(|i| i["answer"].as_str().unwrap()).collect();
     assert_eq!(answers.len(), 48);
 }

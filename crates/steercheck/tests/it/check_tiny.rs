@@ -38,10 +38,10 @@ fn a_seed_repeats_a_run_and_another_seed_gives_other_demonstrations_of_the_same_
     };
     assert_eq!(first.1, again.1);
     let (first, other) = (&first.1[0], &other.1[0]);
-    assert_eq!((first["seed"].as_u64(), other["seed"].as_u64()), (Some(5), Some(6)));
-    assert_eq!(first["split_seed"], other["split_seed"]);
+    assert_eq!((first["plan"]["seed"].as_u64(), other["plan"]["seed"].as_u64()), (Some(5), Some(6)));
+    assert_eq!(first["plan"]["split_seed"], other["plan"]["split_seed"]);
     for part in ["dev", "test"] {
-        let (a, b) = (&first["items"][part], &other["items"][part]);
+        let (a, b) = (&first["results"]["items"][part], &other["results"]["items"][part]);
         assert_eq!(texts(a), texts(b), "{part}");
         let same = list(a).iter().zip(list(b)).filter(|(a, b)| a["demonstrations"] == b["demonstrations"]).count();
         assert!(same <= 1, "{same} items of {part} have the same demonstrations");
@@ -51,7 +51,7 @@ fn a_seed_repeats_a_run_and_another_seed_gives_other_demonstrations_of_the_same_
 #[test]
 fn dev_test_and_demonstrations_are_disjoint() {
     let Some((_, records)) = check(&[]) else { return };
-    let items = &records[0]["items"];
+    let items = &records[0]["results"]["items"];
     let inputs = |part: &str| texts(&items[part]).into_iter().map(|i| i.0).collect::<BTreeSet<_>>();
     let (dev, test) = (inputs("dev"), inputs("test"));
     assert_eq!((dev.len(), test.len()), (24, 48));
@@ -68,31 +68,31 @@ fn dev_test_and_demonstrations_are_disjoint() {
 fn the_study_protocol_has_its_sizes_and_no_placebos() {
     let Some((printed, records)) = check(&["--protocol", "study"]) else { return };
     let record = &records[0];
-    let names: Vec<&str> = list(&record["arms"]).iter().map(|a| a["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> = list(&record["results"]["arms"]).iter().map(|a| a["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["zero-shot", "few-shot", "steered"]);
-    assert_eq!((list(&record["items"]["dev"]).len(), list(&record["items"]["test"]).len()), (50, 50));
+    assert_eq!((list(&record["results"]["items"]["dev"]).len(), list(&record["results"]["items"]["test"]).len()), (50, 50));
     assert_eq!(list(&arm(record, "zero-shot")["outcomes"]).len(), 100);
-    let asked = |part: &str| texts(&record["items"][part]).into_iter().map(|i| i.0).collect::<BTreeSet<_>>();
+    let asked = |part: &str| texts(&record["results"]["items"][part]).into_iter().map(|i| i.0).collect::<BTreeSet<_>>();
     let others = asked("baseline");
     assert_eq!(others.len(), 100);
     assert!(others.is_disjoint(&asked("dev")) && others.is_disjoint(&asked("test")));
-    assert_eq!(record["profile"]["name"], "study");
+    assert_eq!(record["about"]["profile"], "study");
     assert!(printed.contains("100/50/50") && !printed.contains("placebos:"), "{printed}");
 }
 
 #[test]
 fn the_standard_profile_leaves_one_record_per_seed() {
     let Some((printed, records)) = check(&["--profile", "standard", "--seed", "7"]) else { return };
-    let seeds: Vec<u64> = records.iter().map(|r| r["seed"].as_u64().unwrap()).collect();
+    let seeds: Vec<u64> = records.iter().map(|r| r["plan"]["seed"].as_u64().unwrap()).collect();
     assert_eq!(seeds, [7, 8, 9]);
     for record in &records {
-        assert_eq!((list(&record["items"]["dev"]).len(), list(&record["items"]["test"]).len()), (50, 100));
+        assert_eq!((list(&record["results"]["items"]["dev"]).len(), list(&record["results"]["items"]["test"]).len()), (50, 100));
     }
     for seed in seeds {
         assert!(printed.contains(&format!("words, seed {seed}: ")), "{printed}");
     }
     assert!(printed.lines().all(|l| l.chars().count() <= 100), "{printed}");
-    assert!(printed.contains("records    3 in steercheck-out"), "{printed}");
+    assert!(printed.contains("records    3 in steercheck-out/records"), "{printed}");
 }
 
 #[test]
@@ -122,14 +122,14 @@ fn stored_weights_and_widened_ones_give_identical_records_but_for_their_form() {
         return;
     };
     assert_eq!(
-        (&stored[0]["model"]["precision"], &widened[0]["model"]["precision"]),
+        (&stored[0]["about"]["model"]["precision"], &widened[0]["about"]["model"]["precision"]),
         (&"stored".into(), &"f32".into())
     );
     // The fixture is stored in f32, so that nothing is rounded either way.
-    let hits = |r: &Value| list(&r["arms"]).iter().map(|a| a["hits"].clone()).collect::<Vec<_>>();
+    let hits = |r: &Value| list(&r["results"]["arms"]).iter().map(|a| a["hits"].clone()).collect::<Vec<_>>();
     assert_eq!(hits(&stored[0]), hits(&widened[0]));
-    for key in ["items", "dev_curve", "test_curve", "chosen"] {
-        assert_eq!(stored[0][key], widened[0][key], "{key}");
+    for key in ["items", "grid", "chosen"] {
+        assert_eq!(stored[0]["results"][key], widened[0]["results"][key], "{key}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use assert_cmd::Command;
 use serde_json::{Value, json};
+use steercheck_eval::Record;
 
 /// The default model of the catalogue.
 pub(crate) const REAL: &str = "smollm2-135m-instruct";
@@ -68,13 +69,24 @@ pub(crate) fn says(text: &str, parts: &[&str]) {
     }
 }
 
-/// The records that the default `--out` of a folder holds, in the order of their names.
-pub(crate) fn records(folder: &Path) -> Vec<Value> {
-    let Ok(entries) = std::fs::read_dir(folder.join("steercheck-out")) else { return Vec::new() };
+/// The record files that the default `--out` of a folder holds.
+pub(crate) fn record_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder.join("steercheck-out/records")) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.map(|e| e.expect("the folder is readable").path()).collect();
     paths.sort();
-    let read = |path: &PathBuf| std::fs::read_to_string(path).expect("a record is text");
-    paths.iter().map(|p| serde_json::from_str(&read(p)).expect("a record is JSON")).collect()
+    paths
+}
+
+/// The records that the default `--out` of a folder holds, by task and seed. Each is one that the reader accepts.
+pub(crate) fn records(folder: &Path) -> Vec<Value> {
+    let read = |path: &PathBuf| {
+        let record = Record::read(path).expect("a record is whole");
+        serde_json::from_str::<Value>(&record.to_json()).expect("a record is JSON")
+    };
+    let mut records: Vec<Value> = record_files(folder).iter().map(read).collect();
+    let order = |r: &Value| (r["about"]["task"]["name"].to_string(), r["plan"]["seed"].as_u64());
+    records.sort_by_key(order);
+    records
 }
 
 /// A record without what may differ between two runs.
@@ -82,6 +94,7 @@ pub(crate) fn comparable(record: &Value) -> Value {
     let mut record = record.clone();
     let timings = record.as_object_mut().expect("a record is an object").remove("timings");
     assert!(timings.is_some_and(|t| t["total"].as_f64().is_some_and(|s| s > 0.0)));
+    record.as_object_mut().expect("a record is an object").remove("digest");
     record
 }
 
@@ -105,7 +118,7 @@ pub(crate) fn with_empty_cache(arguments: &[&str]) -> String {
 
 /// The arm of this name.
 pub(crate) fn arm<'a>(record: &'a Value, name: &str) -> &'a Value {
-    let arms = record["arms"].as_array().expect("arms are a list");
+    let arms = record["results"]["arms"].as_array().expect("arms are a list");
     arms.iter().find(|a| a["name"] == name).unwrap_or_else(|| panic!("no arm {name}"))
 }
 

@@ -17,7 +17,7 @@ impl TaskVectorCell {
         // Placebos stop at the chosen residual, which is not known yet: half-way is a fair guess.
         let half = tokens(self.test.iter().flat_map(|a| &a.shuffled).collect())
             + tokens(self.test.iter().flat_map(|a| &a.wrong).collect())
-            + (self.arms_per_item() * self.test.len()) as u64;
+            + (self.variants() * self.test.len()) as u64;
         let swept = (self.dev.len() + self.test.len()) as u64 * depth * depth.saturating_sub(1) / 2;
         whole * depth + half * depth / 2 + swept
     }
@@ -32,7 +32,7 @@ impl TaskVectorCell {
         // Prefill; vectors and curve, on dev and on test; the few-shot arm's longer answers.
         let whole = 5.0 + few_shot + baseline;
         // Arms enter at the chosen residual, but for longer answers; two placebos stop there.
-        let halves = if self.protocol.placebos == Placebos::All { 3.0 } else { 1.0 };
+        let halves = if self.plan.protocol.placebos == Placebos::All { 3.0 } else { 1.0 };
         whole + halves / 2.0 + 2.0 * zero_shot
     }
 
@@ -56,9 +56,5 @@ impl TaskVectorCell {
             return Err(ModelError::Memory { needed: bytes_text(needed), budget: bytes_text(budget) });
         }
         Ok(())
-    }
-
-    fn arms_per_item(&self) -> usize {
-        if self.protocol.placebos == Placebos::All { 6 } else { 2 }
     }
 }

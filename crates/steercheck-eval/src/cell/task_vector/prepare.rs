@@ -1,21 +1,23 @@
 //! Preparing a task-vector cell: which items stay, which are dev and test, what stands in every prompt.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use steercheck_model::ModelError;
 
-use super::{Asked, DEMONSTRATIONS, DUMMIES, SPLIT_SEED, TaskVectorCell};
+use super::{ARMS, Asked, DEMONSTRATIONS, DUMMIES, Options, Presented, SPLIT_SEED, TaskVectorCell, VERSION};
 use crate::cell::Subject;
 use crate::error::EvalError;
 use crate::prompt::{self, Pair, Question};
-use crate::protocol::{Baseline, Placebos, Profile, Protocol, SingleToken};
-use crate::record::TaskInfo;
+use crate::protocol::{Baseline, Placebos, SingleToken};
+use crate::record::{About, Counts, MethodPlan, ModelPlan, Plan, TaskInfo, TokenizerInfo, Value};
 use crate::sample;
 use crate::task::{self, Task};
 
 /// The variant with a leading space is taken if it keeps at least this share of what the other keeps.
 const SPACE_SHARE: f64 = 0.7;
+/// Keeps the shifts of shuffled labels that are presented as the method from those of the placebo arm.
+const PRESENTED: u64 = 0x5eed;
 /// Tasks whose vectors may be the `wrong-task` placebo, see [`wrong_task`].
 const WRONG_TASKS: [&str; 2] = ["antonym", "country-capital"];
 
@@ -104,14 +106,10 @@ impl Drawn {
 impl TaskVectorCell {
     /// Splits the items, draws demonstrations, tokenises every prompt. An error if the task has too few items, or if what
     /// they need at once does not fit the memory.
-    pub fn prepare(
-        subject: &Subject<'_>,
-        task: &Task,
-        protocol: &Protocol,
-        profile: &Profile,
-        seed: u64,
-    ) -> Result<Self, EvalError> {
+    pub fn prepare(subject: &Subject<'_>, task: &Task, options: &Options) -> Result<Self, EvalError> {
         let started = Instant::now();
+        let Options { protocol, profile, seed, presented } = options;
+        let (seed, presented) = (*seed, *presented);
         let Usable { pairs, leading_space } = usable(subject, task, protocol.single_token)?;
         let rest = DEMONSTRATIONS + DUMMIES + 1;
         let needed = profile.dev + profile.test + rest;
@@ -130,7 +128,7 @@ impl TaskVectorCell {
         let (dev, later) = order.split_at(profile.dev);
         let (test, train) = later.split_at(profile.test);
         let wrong = wrong_task(task)?;
-        let wrong_name = wrong.name.clone();
+        let (wrong_name, wrong_hash) = (wrong.name.clone(), wrong.hash());
         let wrong = usable(subject, &Task { single_token: false, ..wrong }, protocol.single_token)?.pairs;
         let wrong_pool: Vec<usize> = (0..wrong.len()).collect();
         let asked = |index: usize, purpose: &str| -> Result<Asked, EvalError> {
@@ -138,6 +136,16 @@ impl TaskVectorCell {
             let drawn = draw(&pairs, train, seed, purpose, index);
             let query = prompt::task_vector_prompt(&[], &pair.input);
             let few_shot = prompt::task_vector_prompt(&drawn.demonstrations, &pair.input);
+            let dummy_prompts = match presented {
+                Presented::Method | Presented::RandomDirection => drawn.prompts(subject)?,
+                Presented::ShuffledLabels => {
+                    let apart = draw(&pairs, train, seed, &format!("presented-{purpose}"), index);
+                    apart.shuffled(seed ^ PRESENTED, index).prompts(subject)?
+                }
+                Presented::WrongTask => {
+                    draw(&wrong, &wrong_pool, seed, &format!("presented-{purpose}"), index).prompts(subject)?
+                }
+            };
             let placebos = protocol.placebos == Placebos::All && purpose == "test";
             let (shuffled, wrong) = if placebos {
                 let wrong = draw(&wrong, &wrong_pool, seed, "wrong-task", index);
@@ -147,7 +155,7 @@ impl TaskVectorCell {
             };
             Ok(Asked {
                 zero_shot: Question::new(subject.tokenizer, &query, &pair.answer)?,
-                dummy_prompts: drawn.prompts(subject)?,
+                dummy_prompts,
                 few_shot: Question::new(subject.tokenizer, &few_shot, &pair.answer)?,
                 demonstrations: drawn.demonstrations,
                 dummies: drawn.dummies,
@@ -163,21 +171,42 @@ impl TaskVectorCell {
             Baseline::TestItems => &[],
             Baseline::OtherItems(n) => &train[..n.min(train.len())],
         };
-        let cell = Self {
-            info: TaskInfo {
+        let with_placebos = protocol.placebos == Placebos::All;
+        let plan = Plan {
+            method: method(presented, with_placebos.then_some(wrong_hash)),
+            model: ModelPlan::of(subject.model),
+            tokenizer: TokenizerInfo::of(subject.tokenizer),
+            task: task.hash(),
+            protocol: protocol.clone(),
+            counts: Counts { dev: dev.len(), test: test.len(), baseline: other.len() },
+            grid: BTreeMap::from([(
+                "residual".to_string(),
+                (1..=subject.model.spec.depth()).map(Value::Count).collect(),
+            )]),
+            arms: ARMS[..if with_placebos { ARMS.len() } else { 3 }].iter().map(ToString::to_string).collect(),
+            seed,
+            split_seed: SPLIT_SEED,
+            side_effects: None,
+        };
+        let about = About {
+            program: About::program(),
+            model: subject.model.info.clone(),
+            task: TaskInfo {
                 name: task.name.clone(),
-                hash: task.hash(),
                 items: task.items.len(),
                 usable: pairs.len(),
                 leading_space,
-                matching: task.matching.name(),
+                matching: task.matching.name().to_string(),
                 notes: task.notes.clone(),
             },
+            wrong_task: with_placebos.then_some(wrong_name),
+            profile: profile.name.to_string(),
+        };
+        let cell = Self {
+            plan,
+            about,
             task: task.clone(),
-            protocol: protocol.clone(),
-            profile: profile.clone(),
-            wrong_task: (protocol.placebos == Placebos::All).then_some(wrong_name),
-            seed,
+            presented,
             dev: all(dev, "dev")?,
             test: all(test, "test")?,
             baseline: all(other, "baseline")?,
@@ -189,12 +218,26 @@ impl TaskVectorCell {
 
     /// The task's name.
     pub fn task_name(&self) -> &str {
-        &self.info.name
+        &self.about.task.name
     }
 
     pub(super) fn everything(&self) -> impl Iterator<Item = &Asked> {
         self.dev.iter().chain(&self.test).chain(&self.baseline)
     }
+}
+
+/// The method and its options, as the plan has them.
+fn method(presented: Presented, wrong_task: Option<String>) -> MethodPlan {
+    let count = |name: &str, n: usize| (name.to_string(), Value::Count(n));
+    let text = |name: &str, text: &str| (name.to_string(), Value::Text(text.to_string()));
+    let mut options = BTreeMap::from([
+        text("template", "example:{x}->{y}"),
+        count("demonstrations", DEMONSTRATIONS),
+        count("dummies", DUMMIES),
+    ]);
+    options.extend(wrong_task.map(|hash| text("wrong-task", &hash)));
+    options.extend(presented.placebo().map(|name| text("presented", name)));
+    MethodPlan { name: "task-vector".into(), version: VERSION, options }
 }
 
 #[cfg(test)]

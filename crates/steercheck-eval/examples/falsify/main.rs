@@ -1,0 +1,99 @@
+//! Whether the instrument can be fooled: verdicts over simulated cells whose truth is known, and over real runs in which each placebo
+//! is presented as the method. Prints markdown; fails if more than 1 % of any kind of null is called reliable or partial.
+//!
+//!     cargo run --release -p steercheck-eval --example falsify -- [MODEL.gguf [SEEDS [FAMILIES]]]
+
+mod real;
+mod simulate;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
+
+use simulate::{Count, EFFECTS, NULLS, Size, Truth};
+use steercheck_eval::card::{LEVEL, Verdict};
+use steercheck_stats::wilson;
+
+/// Nulls of a kind that may be called reliable or partial.
+const MOST: f64 = 0.01;
+/// `quick` and `standard`, alone and with the four tasks of a default check.
+const SIZES: [Size; 4] = [
+    Size { items: 48, seeds: 1, family: 1 },
+    Size { items: 48, seeds: 1, family: 4 },
+    Size { items: 100, seeds: 3, family: 1 },
+    Size { items: 100, seeds: 3, family: 4 },
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let model = arguments.next().map(PathBuf::from);
+    let seeds = arguments.next().map_or(Ok(10), |s| s.parse())?;
+    let families = arguments.next().map_or(Ok(2000), |s| s.parse())?;
+    println!("### Simulated nulls: cells called reliable or partial\n");
+    let mut worst = simulated(&NULLS, families);
+    println!("\n### Power: simulated gains of 20 points called reliable or partial\n");
+    simulated(&EFFECTS, families.div_ceil(4));
+    if let Some(model) = model {
+        println!("\n### Placebos presented as the method on a real model\n");
+        worst = worst.max(presented(&model, seeds)?);
+    }
+    if worst > MOST {
+        return Err(format!("{:.2} % of one kind of null is called reliable or partial", 100.0 * worst).into());
+    }
+    Ok(())
+}
+
+fn share(k: usize, n: usize) -> String {
+    let e = wilson(k, n, LEVEL).map(|e| format!("{:.2} % [{:.2}, {:.2}]", 100.0 * e.point, 100.0 * e.low, 100.0 * e.high));
+    format!("{k} of {n}: {}", e.unwrap_or_else(|_| "–".into()))
+}
+
+/// Prints a table of truths by sizes; returns the largest share.
+fn simulated(truths: &[Truth], families: usize) -> f64 {
+    let head: Vec<String> = SIZES
+        .iter()
+        .map(|s| format!("{} items, {} seed{}, {} cell{} a family", s.items, s.seeds, plural(s.seeds), s.family, plural(s.family)))
+        .collect();
+    println!("| truth | {} |\n| --- |{}", head.join(" | "), " --- |".repeat(SIZES.len()));
+    let mut worst: f64 = 0.0;
+    for truth in truths {
+        let counts = SIZES.map(|size| simulate::run(truth, size, families));
+        worst = counts.iter().map(|c| c.positive as f64 / c.cells as f64).fold(worst, f64::max);
+        let text = |c: &Count| format!("{}, {} untestable", share(c.positive, c.cells), c.untestable);
+        println!("| {} | {} |", truth.name, counts.iter().map(text).collect::<Vec<_>>().join(" | "));
+    }
+    worst
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+/// Prints verdicts by placebo; returns the share of positive ones over all.
+fn presented(model: &std::path::Path, seeds: u64) -> Result<f64, Box<dyn Error>> {
+    let runs = real::run(model, seeds)?;
+    let mut verdicts: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+    let (mut positive, mut cells) = (0, 0);
+    for (presented, seed, cards) in &runs {
+        let name = presented.placebo().unwrap_or("method");
+        for card in cards {
+            let Some(verdict) = card.verdict else { continue };
+            *verdicts.entry(name).or_default().entry(verdict.text()).or_default() += 1;
+            cells += 1;
+            if verdict.is_positive() {
+                positive += 1;
+                println!("* {name}, seed {seed}, {}: {}", card.measured.subject.task, card.reason);
+            }
+        }
+    }
+    let columns = [Verdict::Reliable, Verdict::Partial, Verdict::NoEffect, Verdict::Inconclusive, Verdict::Harmful, Verdict::Untestable]
+        .map(Verdict::text);
+    println!("| presented | cells | {} |\n| --- | --- |{}", columns.join(" | "), " --- |".repeat(columns.len()));
+    for (name, counts) in &verdicts {
+        let row = columns.map(|c| counts.get(c).copied().unwrap_or(0).to_string());
+        println!("| {name} | {} | {} |", counts.values().sum::<usize>(), row.join(" | "));
+    }
+    let testable: usize = verdicts.values().flatten().filter(|(v, _)| **v != "untestable").map(|(_, n)| n).sum();
+    println!("\nreliable or partial: {}; of those that were testable: {}", share(positive, cells), share(positive, testable.max(1)));
+    Ok(positive as f64 / cells.max(1) as f64)
+}

@@ -1,0 +1,63 @@
+//! The reliability card: what the records of a (model, method, task) amount to, with intervals, and the verdict (methods.md §6).
+//!
+//! Pure functions: records in, cards out. The same records give the same cards.
+
+mod evidence;
+mod measure;
+mod verdict;
+mod wording;
+#[cfg(test)]
+mod tests;
+
+pub use evidence::{Choice, Evidence, Subject};
+pub use measure::{Comparison, LEVEL, Measured, Optimism, Recovery, SideEffectsMeasured};
+pub use verdict::{ALPHA, Card, ENOUGH, LEAST_GAIN, POWER, Verdict, judge};
+
+use crate::record::{Plan, Record};
+
+/// Why records make no card.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CardError {
+    /// There are none.
+    #[error("there are no records to judge; run `steercheck check` first")]
+    NoRecords,
+    /// Two records of one seed.
+    #[error("two records of the task '{task}' have the seed {seed}; keep one of them")]
+    SeedTwice {
+        /// The task.
+        task: String,
+        /// The seed.
+        seed: u64,
+    },
+    /// Records of different runs.
+    #[error("the records of the task '{task}' differ by more than their seeds, so that they cannot be put together; judge them apart")]
+    NotOneCell {
+        /// The task.
+        task: String,
+    },
+    /// The statistics refuse the numbers.
+    #[error("the records of the task '{task}' cannot be weighed: {reason}")]
+    Statistics {
+        /// The task.
+        task: String,
+        /// Why.
+        reason: steercheck_stats::Error,
+    },
+}
+
+/// The cards of some records: one per (model, method, task, counts), in the order in which the first record of each stands.
+/// Verdicts are corrected over the cells of one model.
+pub fn cards(records: &[Record]) -> Result<Vec<Card>, CardError> {
+    let mut groups: Vec<(Plan, Vec<&Record>)> = Vec::new();
+    for record in records {
+        let plan = evidence::without_seed(&record.plan);
+        match groups.iter_mut().find(|(p, _)| *p == plan) {
+            Some((_, group)) => group.push(record),
+            None => groups.push((plan, vec![record])),
+        }
+    }
+    let measured =
+        groups.iter().map(|(_, group)| Measured::of(&Evidence::of(group)?)).collect::<Result<Vec<_>, _>>()?;
+    judge(measured)
+}

@@ -1,0 +1,84 @@
+//! Whether a record says of itself what it holds. A digest shows that bytes are those that were written; this shows that what was
+//! written is whole.
+
+use std::collections::BTreeMap;
+
+use super::{Arm, Plan, Record, Setting, Value};
+
+/// The first thing that does not fit; none if all does.
+pub(super) fn inconsistency(record: &Record, key: &str) -> Option<String> {
+    let Record { plan, results, .. } = record;
+    if plan.key() != key {
+        return Some(format!("its key is {key}, and its plan has the key {}", plan.key()));
+    }
+    arms(record).or_else(|| items(record)).or_else(|| grid(record)).or_else(|| {
+        let dose = results.dose.as_ref()?;
+        let whole = dose.answer_log_probs.len() == plan.counts.test
+            && dose.answer_log_probs.iter().all(|item| item.len() == dose.shares.len());
+        (!whole).then(|| "its doses are not one list per test item".to_string())
+    })
+}
+
+/// Arms that are missing, are not planned or do not count what they list.
+fn arms(record: &Record) -> Option<String> {
+    let (planned, found) = (&record.plan.arms, &record.results.arms);
+    if let Some(name) = planned.iter().find(|name| !found.iter().any(|arm| arm.name == **name)) {
+        return Some(format!("the arm '{name}' is missing"));
+    }
+    if let Some(arm) = found.iter().find(|arm| !planned.contains(&arm.name)) {
+        return Some(format!("the arm '{}' was not planned", arm.name));
+    }
+    if !planned.iter().eq(found.iter().map(|arm| &arm.name)) {
+        return Some("its arms repeat or are out of order".into());
+    }
+    found.iter().find_map(|arm| outcomes(arm, &record.plan))
+}
+
+fn outcomes(arm: &Arm, plan: &Plan) -> Option<String> {
+    let counts = plan.counts;
+    let n = if arm.name == "zero-shot" && counts.baseline > 0 { counts.baseline } else { counts.test };
+    if arm.outcomes.len() != n {
+        return Some(format!("the arm '{}' has {} outcomes of {n}", arm.name, arm.outcomes.len()));
+    }
+    let hits = arm.outcomes.iter().filter(|o| o.hit).count();
+    (hits != arm.hits).then(|| format!("the arm '{}' counts {} hits and lists {hits}", arm.name, arm.hits))
+}
+
+fn items(record: &Record) -> Option<String> {
+    let (counts, items) = (record.plan.counts, &record.results.items);
+    let lists =
+        [("dev", counts.dev, &items.dev), ("test", counts.test, &items.test), ("baseline", counts.baseline, &items.baseline)];
+    lists
+        .into_iter()
+        .find(|(_, n, list)| list.len() != *n)
+        .map(|(name, n, list)| format!("it lists {} of {n} {name} items", list.len()))
+}
+
+/// Settings that are missing or not on the axes, hits beyond the items, and a choice that is not the first best one.
+fn grid(record: &Record) -> Option<String> {
+    let (plan, results) = (&record.plan, &record.results);
+    let size = if plan.grid.is_empty() { 0 } else { plan.grid.values().map(Vec::len).product() };
+    let points = &results.grid;
+    if points.len() != size {
+        return Some(format!("its grid has {} settings of {size}", points.len()));
+    }
+    if let Some(point) = points.iter().find(|p| !on_axes(&p.setting, &plan.grid)) {
+        return Some(format!("its grid has a setting that was not planned ({})", point.setting));
+    }
+    if points.iter().any(|p| p.dev > plan.counts.dev || p.test > plan.counts.test) {
+        return Some("its grid counts more hits than items".into());
+    }
+    let most = points.iter().map(|p| p.dev).max();
+    let first = points.iter().find(|p| Some(p.dev) == most);
+    match (first, results.chosen.dev_hits) {
+        (Some(first), hits) if (&first.setting, Some(first.dev)) != (&results.chosen.setting, hits) => {
+            Some("its chosen setting is not the first with the most hits on dev".into())
+        }
+        (None, Some(_)) => Some("it counts dev hits without a grid".into()),
+        _ => None,
+    }
+}
+
+fn on_axes(setting: &Setting, axes: &BTreeMap<String, Vec<Value>>) -> bool {
+    setting.0.len() == axes.len() && setting.0.iter().all(|(axis, value)| axes.get(axis).is_some_and(|v| v.contains(value)))
+}

@@ -1,0 +1,156 @@
+//! What a cell found.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use steercheck_model::Receipt;
+
+use super::setting::Setting;
+use crate::conformance;
+use crate::prompt::Pair;
+
+/// What a cell found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Results {
+    /// What the model's short conformance checks found before the run; none where they were not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conformance: Option<conformance::Summary>,
+    /// The setting of the steered arm and of its placebos.
+    pub chosen: Chosen,
+    /// Hits at every setting of the grid.
+    pub grid: Vec<Point>,
+    /// Every arm on its items.
+    pub arms: Vec<Arm>,
+    /// How the answers' probabilities change with the strength, at the chosen setting; none where the method has no strength.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dose: Option<Dose>,
+    /// The items of dev and test with what their vectors were made of.
+    pub items: Items,
+    /// Keys of what is kept beside the record, by name: `vectors`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub artefacts: BTreeMap<String, String>,
+}
+
+/// The chosen setting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chosen {
+    /// The setting: the first of the grid with the most hits on dev, or the one given.
+    pub setting: Setting,
+    /// Its hits on dev; none where nothing was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev_hits: Option<usize>,
+}
+
+/// Hits at one setting of the grid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    /// The setting.
+    pub setting: Setting,
+    /// Hits on the dev items.
+    pub dev: usize,
+    /// Hits on the test items: what was left on the table, never what was chosen by.
+    pub test: usize,
+}
+
+/// One way of asking the items.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// `zero-shot`, `few-shot`, `steered`, or a placebo's name.
+    pub name: String,
+    /// Right answers.
+    pub hits: usize,
+    /// One per item, in the order of the items.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Arm {
+    /// Counts the hits.
+    pub fn new(name: &str, outcomes: Vec<Outcome>) -> Self {
+        Self { name: name.to_string(), hits: outcomes.iter().filter(|o| o.hit).count(), outcomes }
+    }
+}
+
+/// What the model said to one item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// The most probable next token.
+    pub token: u32,
+    /// Its text, cut at the first line break and stripped.
+    pub text: String,
+    /// Whether that counts as right; for an item with choices, whether the right one is more probable than every other.
+    pub hit: bool,
+    /// Tokens more probable than the answer's first.
+    pub rank: usize,
+    /// Natural logarithm of the probability of the answer's first token.
+    pub log_prob: f64,
+    /// Sum of the natural logarithms of the probabilities of all the answer's tokens, teacher forced.
+    pub answer_log_prob: f64,
+    /// The same sum for every other choice of the item; empty for items without choices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<f64>,
+    /// What the arm's edits did; empty for arms without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Receipt>,
+}
+
+impl Outcome {
+    /// Whether two arms gave the same, bit for bit, whatever their edits did.
+    pub fn same_answer(&self, other: &Self) -> bool {
+        let bits = |o: &Self| [o.log_prob.to_bits(), o.answer_log_prob.to_bits()];
+        let choices = |o: &Self| o.choices.iter().map(|c| c.to_bits()).collect::<Vec<_>>();
+        (self.token, self.rank, self.hit) == (other.token, other.rank, other.hit)
+            && bits(self) == bits(other)
+            && choices(self) == choices(other)
+    }
+}
+
+/// The answers' probabilities by strength.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dose {
+    /// Shares of the full strength, ascending from 0, the unsteered model, to 1, the steered arm.
+    pub shares: Vec<f64>,
+    /// Log-probability of each test item's answer at each of them: `[items][shares]`.
+    pub answer_log_probs: Vec<Vec<f64>>,
+}
+
+/// Items by use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Items {
+    /// They chose the setting.
+    pub dev: Vec<ItemRecord>,
+    /// They are reported.
+    pub test: Vec<ItemRecord>,
+    /// Zero-shot items of a protocol that asks others than the test items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baseline: Vec<ItemRecord>,
+}
+
+/// One item and what its vector was made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemRecord {
+    /// What is asked.
+    pub input: String,
+    /// What is right.
+    pub answer: String,
+    /// Its ids after the zero-shot prompt.
+    pub answer_ids: Vec<u32>,
+    /// A token spans the boundary of prompt and answer.
+    pub boundary_merged: bool,
+    /// What else there was to choose from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// The demonstrations, first to last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demonstrations: Vec<Pair>,
+    /// The dummy queries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dummies: Vec<String>,
+}

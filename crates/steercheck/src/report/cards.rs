@@ -1,0 +1,216 @@
+//! Cards as tables: the verdict with what it rests on, the placebos, how the setting was chosen, side effects.
+
+use steercheck_eval::Record;
+use steercheck_eval::card::{Card, Measured};
+use steercheck_stats::Estimate;
+
+use crate::tables::{Flush, Table};
+
+use Flush::{Left, Right};
+
+/// The tables of a check; those that have nothing to show are left out.
+pub(super) fn tables(records: &[Record], cards: &[Card]) -> Vec<Table> {
+    let Some(first) = cards.first() else { return Vec::new() };
+    let all = [verdicts(records, cards), placebos(cards), choices(first, cards), side_effects(cards)];
+    all.into_iter().flatten().collect()
+}
+
+/// `54 [40–67]`, in per cent.
+fn percent(e: &Estimate) -> String {
+    format!("{:.0} [{:.0}–{:.0}]", 100.0 * e.point, 100.0 * e.low, 100.0 * e.high)
+}
+
+/// `+54 [+40, +67]`, in points.
+fn points(e: &Estimate) -> String {
+    format!("{:+.0} [{:+.0}, {:+.0}]", 100.0 * e.point, 100.0 * e.low, 100.0 * e.high)
+}
+
+/// `1.2 [0.8, 1.6]`.
+fn number(e: &Estimate) -> String {
+    format!("{e:.2}")
+}
+
+fn or_dash<T>(value: Option<T>, text: impl Fn(&T) -> String) -> String {
+    value.as_ref().map_or_else(|| "–".to_string(), text)
+}
+
+/// The method in words.
+fn method(m: &Measured) -> String {
+    let name = match m.subject.method.as_str() {
+        "task-vector" => "Task vectors",
+        "vector" => "Given vector",
+        other => other,
+    };
+    m.subject.presented.as_ref().map_or_else(|| name.to_string(), |p| format!("{name}, in whose place {p} was run"))
+}
+
+fn seeds(m: &Measured) -> String {
+    match m.seeds[..] {
+        [seed] => format!("seed {seed}"),
+        [first, .., last] => format!("{} seeds ({first} to {last})", m.seeds.len()),
+        [] => String::new(),
+    }
+}
+
+fn verdicts(records: &[Record], cards: &[Card]) -> Option<Table> {
+    let first = &cards.first()?.measured;
+    let rows = cards.iter().map(|card| {
+        let m = &card.measured;
+        vec![
+            m.subject.task.clone(),
+            percent(&m.zero_shot),
+            or_dash(m.few_shot, percent),
+            percent(&m.steered),
+            points(&m.effect),
+            or_dash(m.recovery.of_gain, |e| percent(e)),
+            card.verdict.map_or("–", steercheck_eval::card::Verdict::text).to_string(),
+        ]
+    });
+    let rows = rows.collect();
+    let sizes = records.first().map(|r| r.plan.counts)?;
+    let mut note = format!("n = {} test items", sizes.test);
+    if sizes.baseline > 0 {
+        note += &format!(
+            " ({} other items zero-shot); steered is the best setting on the {} items that chose it, as the protocol reports it",
+            sizes.baseline, sizes.dev
+        );
+    } else {
+        note += ", the same in every column; gain: steered minus zero-shot, in points; recovered: gain by few-shot gain";
+    }
+    Some(Table {
+        title: format!(
+            "{}: per cent right [95 % interval], protocol {}, profile {}, {}",
+            method(first),
+            first.subject.protocol,
+            first.subject.profile,
+            seeds(first)
+        ),
+        head: vec![
+            ("task", Left),
+            ("zero-shot", Right),
+            ("few-shot", Right),
+            ("steered", Right),
+            ("gain", Right),
+            ("recovered", Right),
+            ("verdict", Left),
+        ],
+        rows,
+        note,
+    })
+}
+
+fn placebos(cards: &[Card]) -> Option<Table> {
+    let names: Vec<&str> = cards.first()?.measured.placebos.iter().map(|p| p.arm.as_str()).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let mut head = vec![("task", Left)];
+    head.extend(names.iter().map(|name| (short(name), Right)));
+    head.extend([("steered minus\nthe closest", Right), ("p after\nHolm", Right)]);
+    let rows = cards
+        .iter()
+        .map(|card| {
+            let placebos = &card.measured.placebos;
+            let mut row = vec![card.measured.subject.task.clone()];
+            row.extend(placebos.iter().map(|p| percent(&p.accuracy)));
+            let closest = card.measured.closest_placebo();
+            row.push(or_dash(closest, |c| points(&c.advantage)));
+            let at = closest.and_then(|c| placebos.iter().position(|p| p.arm == c.arm));
+            row.push(or_dash(at, |i| p_value(card.placebo_p_adjusted[*i])));
+            row
+        })
+        .collect();
+    Some(Table {
+        title: "Placebos on the same items: per cent right".into(),
+        head,
+        rows,
+        note: "strength 0 equals the unsteered model bit for bit; every edit fired as planned".into(),
+    })
+}
+
+/// A placebo's name as a column's head.
+fn short(name: &str) -> &'static str {
+    match name {
+        "random-direction" => "random\ndirection",
+        "permuted" => "permuted\nentries",
+        "random-heads" => "random\nheads",
+        "shuffled-labels" => "shuffled\nlabels",
+        "wrong-task" => "wrong\ntask",
+        _ => "other",
+    }
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.001 { "<0.001".to_string() } else { format!("{p:.3}") }
+}
+
+fn choices(first: &Card, cards: &[Card]) -> Option<Table> {
+    first.measured.changed?;
+    let rows = cards
+        .iter()
+        .map(|card| {
+            let m = &card.measured;
+            vec![
+                m.subject.task.clone(),
+                settings(m),
+                or_dash(m.optimism.as_ref().map(|o| o.dev), percent),
+                or_dash(m.optimism.as_ref(), |o| format!("{} (+{:.0})", percent(&o.oracle), 100.0 * o.optimism)),
+                or_dash(m.lost, percent),
+                or_dash(m.anti_steerable, percent),
+                or_dash(m.worst_decile, |e| format!("{e:.1}")),
+                or_dash(card.minimum_detectable_effect, |x| format!("{:.0}", 100.0 * x)),
+            ]
+        })
+        .collect();
+    Some(Table {
+        title: "Setting and reliability".into(),
+        head: vec![
+            ("task", Left),
+            ("at", Right),
+            ("dev, %", Right),
+            ("best on test\n(optimism), %", Right),
+            ("lost, %", Right),
+            ("anti-steerable,\n%", Right),
+            ("worst tenth,\nnats", Right),
+            ("detect-\nable", Right),
+        ],
+        rows,
+        note: "at: residual chosen on dev; optimism: best on test minus steered; lost: right items that steering made wrong; \
+               anti-steerable: items whose answer is less probable the stronger the steering; worst tenth: mean change of their \
+               answers' log-probability; detectable: the gain in points that n items detect at 80 % power"
+            .into(),
+    })
+}
+
+/// The chosen residuals, one per seed where they differ.
+fn settings(m: &Measured) -> String {
+    let mut texts: Vec<String> =
+        m.settings.iter().map(|s| s.at().map_or_else(|| s.to_string(), |b| b.to_string())).collect();
+    texts.dedup();
+    texts.join(", ")
+}
+
+fn side_effects(cards: &[Card]) -> Option<Table> {
+    let rows: Vec<Vec<String>> = cards
+        .iter()
+        .filter_map(|card| {
+            let s = card.measured.side_effects.as_ref()?;
+            let task = card.measured.subject.task.clone();
+            Some(vec![task, number(&s.kl), number(&s.kl_p95), number(&s.delta_nll), points(&s.repetition)])
+        })
+        .collect();
+    (!rows.is_empty()).then(|| Table {
+        title: "Side effects on neutral text [95 % interval]".into(),
+        head: vec![
+            ("task", Left),
+            ("KL, mean", Right),
+            ("KL, 95th\npercentile", Right),
+            ("ΔNLL per\ntoken", Right),
+            ("repetition,\npoints", Right),
+        ],
+        rows,
+        note: "in nats, from the unsteered model's next-token distribution; repetition: repeated 4-grams of greedy continuations, \
+               steered minus unsteered"
+            .into(),
+    })
+}
