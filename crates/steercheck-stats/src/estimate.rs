@@ -38,6 +38,10 @@ pub enum Method {
     NoSpread,
     /// Difference of two proportions of the same items, see [`newcombe_paired`](crate::newcombe_paired).
     NewcombePaired,
+    /// Score interval of a mean of values in [0, 1], see [`share`](crate::share).
+    Score,
+    /// Score interval of a difference of values of the same items, see [`paired_score`](crate::paired_score).
+    PairedScore,
     /// Fisher's transformation of a correlation, see [`spearman`](crate::spearman) and [`kendall`](crate::kendall).
     FisherZ,
 }

@@ -6,9 +6,9 @@
 //!
 //! | question | answer |
 //! | --- | --- |
-//! | share of items | [`wilson`] |
+//! | share of items | [`wilson`], [`share`] for outcomes averaged over seeds or clustered |
 //! | mean of a score, items in clusters | [`mean`] |
-//! | one arm against another on the same items | [`paired_difference`], [`newcombe_paired`] for one outcome of 0 or 1 each |
+//! | one arm against another on the same items | [`paired_score`] (recommended), [`paired_difference`], [`newcombe_paired`] |
 //! | two independent estimates | [`difference`] |
 //! | ratio or any other function of several means | [`bca_of_means`] |
 //! | quantile, worst tenth, any statistic of one sample | [`bca`] with [`quantile`], [`worst_decile`] |
@@ -40,6 +40,7 @@ mod paired_proportions;
 mod power;
 mod proportion;
 mod ranks;
+mod score;
 mod sign_flip;
 mod spread;
 
@@ -60,5 +61,6 @@ pub use paired_proportions::newcombe_paired;
 pub use power::{items_needed, minimum_detectable_effect, power};
 pub use proportion::wilson;
 pub use ranks::{kendall, spearman};
+pub use score::{paired_score, share};
 pub use sign_flip::sign_flip;
 pub use spread::{Spread, spread};

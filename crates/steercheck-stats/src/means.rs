@@ -61,17 +61,17 @@ pub fn mean(values: &[f64], clusters: Option<&[usize]>, bootstrap: &Bootstrap) -
 }
 
 /// Sum of the rows of a cluster, of a resample, or of everything.
-#[derive(Clone, Copy)]
-struct Group<const K: usize> {
-    sum: [f64; K],
-    rows: f64,
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Group<const K: usize> {
+    pub sum: [f64; K],
+    pub rows: f64,
 }
 
 impl<const K: usize> Group<K> {
-    const EMPTY: Self = Self { sum: [0.0; K], rows: 0.0 };
+    pub(crate) const EMPTY: Self = Self { sum: [0.0; K], rows: 0.0 };
 
     #[inline]
-    fn plus(mut self, other: &Self) -> Self {
+    pub(crate) fn plus(mut self, other: &Self) -> Self {
         for (sum, value) in self.sum.iter_mut().zip(&other.sum) {
             *sum += value;
         }
@@ -88,14 +88,14 @@ impl<const K: usize> Group<K> {
     }
 
     #[inline]
-    fn means(&self) -> [f64; K] {
+    pub(crate) fn means(&self) -> [f64; K] {
         self.sum.map(|sum| sum / self.rows)
     }
 }
 
 /// Sums per cluster, in an order that depends on the values alone: neither the order of the rows nor the ids of the clusters
 /// can then change which cluster a draw takes.
-fn groups<const K: usize>(rows: &[[f64; K]], clusters: Option<&[usize]>) -> Result<Vec<Group<K>>, Error> {
+pub(crate) fn groups<const K: usize>(rows: &[[f64; K]], clusters: Option<&[usize]>) -> Result<Vec<Group<K>>, Error> {
     if rows.is_empty() {
         return Err(Error::NoObservations);
     }
