@@ -138,8 +138,8 @@ fn score_intervals_are_those_of_a_general_optimiser() {
 
 #[test]
 fn bootstrap_intervals_are_those_of_scipy_up_to_their_monte_carlo_error() {
-    let bootstrap = Bootstrap { resamples: 100_000, seed: 0, level: 0.9 };
     for case in cases("bootstraps") {
+        let bootstrap = Bootstrap { resamples: 100_000, seed: 0, level: number(&case, "level") };
         let columns: Vec<Vec<f64>> = case["columns"].as_array().unwrap().iter().map(list).collect();
         let first = &columns[0];
         let average = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
