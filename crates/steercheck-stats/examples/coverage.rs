@@ -1,12 +1,13 @@
-//! How often the 95 % intervals of a paired difference hold the true one, and how often the paired tests err, as markdown
-//! tables: `cargo run --release -p steercheck-stats --example coverage` (about two minutes).
+//! How often the 95 % intervals of a paired difference hold the true one, and how often the paired tests err, as
+//! markdown tables: `cargo run --release -p steercheck-stats --example coverage` (two minutes of one core).
 //!
-//! With one seed per item the probabilities are exact, by enumeration of all outcomes; with three seeds they are simulated.
+//! With one seed per item the probabilities are exact, by enumeration of all outcomes; with three seeds they are
+//! simulated.
 
 #[path = "../tests/coverage/outcomes.rs"]
 mod outcomes;
 
-use outcomes::{EXTREME, REALISTIC, Scenario, arms, draw, holds, limits_of_all};
+use outcomes::{EXTREME, REALISTIC, Scenario, arms, draw, holds, limits_of_all, uniform};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use steercheck_stats::{Bootstrap, Estimate, holm, mcnemar_power, paired_difference, paired_score, sign_flip};
@@ -20,6 +21,7 @@ const SETTLED: f64 = 0.6;
 fn main() {
     one_seed();
     three_seeds();
+    clusters();
     sizes();
 }
 
@@ -63,9 +65,8 @@ fn three_seeds() {
         "\nCoverage in %, three seeds averaged, {REPLICATES} replicates (BCa: {} resamples)\n",
         SIMULATED.resamples
     );
-    println!(
-        "| before → after | n | items that differ | BCa | its width | score | its width |\n| --- | --- | --- | --- | --- | --- | --- |"
-    );
+    println!("| before → after | n | items that differ | BCa | its width | score | its width |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
     for n in [48, 100] {
         for scenario in scenarios() {
             let law = scenario.over_three_seeds(SETTLED);
@@ -89,6 +90,48 @@ fn three_seeds() {
             );
         }
     }
+}
+
+/// Simulated coverage where one to four items share a question, and with it most of their outcomes.
+fn clusters() {
+    println!("\nCoverage in %, one to four items per question, {REPLICATES} replicates\n");
+    println!(
+        "| before → after | questions | BCa | score | score, questions ignored |\n| --- | --- | --- | --- | --- |"
+    );
+    for (questions, scenario) in [40, 100].iter().flat_map(|n| REALISTIC.iter().map(move |s| (*n, s))) {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut covered = [0_usize; 3];
+        for _ in 0..REPLICATES {
+            let (mut differences, mut ids) = (Vec::new(), Vec::new());
+            for question in 0..questions {
+                let shared = draw_pair(&mut rng, scenario);
+                for _ in 0..=(4.0 * uniform(&mut rng)) as usize {
+                    let settled = uniform(&mut rng) < SETTLED;
+                    differences.push(if settled { shared } else { draw_pair(&mut rng, scenario) });
+                    ids.push(question);
+                }
+            }
+            let (a, b) = arms(&differences);
+            let clusters = Some(ids.as_slice());
+            let estimates = [
+                paired_difference(&a, &b, clusters, &SIMULATED),
+                paired_score(&a, &b, clusters, 0.95),
+                paired_score(&a, &b, None, 0.95),
+            ];
+            for (covered, estimate) in covered.iter_mut().zip(estimates) {
+                *covered += usize::from(holds(&estimate.unwrap(), scenario.gain()));
+            }
+        }
+        let [resampled, scored, ignored] = covered.map(|c| 100.0 * c as f64 / REPLICATES as f64);
+        println!("| {} | {questions} | {resampled:.1} | {scored:.1} | {ignored:.1} |", scenario.name);
+    }
+}
+
+/// Difference of an item's outcomes, in thirds.
+fn draw_pair(rng: &mut ChaCha8Rng, scenario: &Scenario) -> i64 {
+    let [_, only_a, only_b, _] = scenario.cells();
+    let at = uniform(rng);
+    3 * (i64::from(at < only_a) - i64::from((only_a..only_a + only_b).contains(&at)))
 }
 
 /// How often arms without a difference are told apart at 5 %, alone and in any of four cells after Holm.

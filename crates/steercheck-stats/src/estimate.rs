@@ -33,8 +33,8 @@ pub enum Method {
     SquareAndAdd,
     /// Bias-corrected and accelerated bootstrap, see [`bca_of_means`](crate::bca_of_means).
     Bca,
-    /// All observations are alike, so that resampling says nothing: see [`bca_of_means`](crate::bca_of_means), where the
-    /// interval is then only the point, and [`paired_difference`](crate::paired_difference), where it is not.
+    /// All observations are alike, so that resampling says nothing: see [`bca_of_means`](crate::bca_of_means), where
+    /// the interval is then only the point, and [`paired_difference`](crate::paired_difference), where it is not.
     NoSpread,
     /// Difference of two proportions of the same items, see [`newcombe_paired`](crate::newcombe_paired).
     NewcombePaired,

@@ -1,8 +1,8 @@
 //! Estimates, intervals and tests: numbers in, numbers out. This crate does no IO and depends on no other crate here.
 //!
-//! Every number that is an estimate is an [`Estimate`]: the point never travels without its interval, level, sample size
-//! and method. The same input gives the same bits; random draws are seeded ([`Bootstrap`]). What cannot be answered is an
-//! [`Error`] that says what to do.
+//! Every number that is an estimate is an [`Estimate`]: the point never travels without its interval, level, sample
+//! size and method. The same input gives the same bits; random draws are seeded ([`Bootstrap`]). What cannot be
+//! answered is an [`Error`] that says what to do.
 //!
 //! | question | answer |
 //! | --- | --- |

@@ -1,4 +1,5 @@
-//! Score intervals for means of bounded values: Wilson's and Tango's, for any values between two bounds and for clusters.
+//! Score intervals for means of bounded values: Wilson's and Tango's, for any values between two bounds and for
+//! clusters.
 
 use crate::means::{Group, groups};
 use crate::normal::two_sided_quantile;
@@ -6,20 +7,22 @@ use crate::{Error, Estimate, Method, check};
 
 /// Mean of `a[i] − b[i]` with a score interval, for values in [0, 1] (outcomes, or shares of outcomes over seeds).
 ///
-/// `a`, `b` and `clusters` are `[n]`, paired by index; equal ids in `clusters` mark rows that share a question, and clusters
-/// are then the independent units, although the estimate's `n` counts rows. No resampling, no seed.
+/// `a`, `b` and `clusters` are `[n]`, paired by index; equal ids in `clusters` mark rows that share a question, and
+/// clusters are then the independent units, although the estimate's `n` counts rows. No resampling, no seed.
 ///
 /// For one outcome of 0 or 1 per item it is the interval of T. Tango, "Equivalence test and confidence interval for the
-/// difference in proportions for the paired-sample design", Statistics in Medicine 17 (1998), 891–908: the differences δ with
-/// m·(d − δ)² ≤ z²·V(δ), where d is the observed difference, m the number of items, and V(δ) the variance of an item's difference under
-/// the most likely distribution with mean δ. Deviation, so that outcomes averaged over seeds have an interval too: the most
-/// likely distribution is taken among those on the observed values and the two bounds ±1, which for outcomes of 0 or
-/// 1 are all values there are. (Weights on the observed values under a constraint on the mean: A. B. Owen, *Empirical Likelihood*
-/// (2001), section 2.9.) For clusters the unit is the cluster, as in a ratio estimate.
+/// difference in proportions for the paired-sample design", Statistics in Medicine 17 (1998), 891–908: the differences
+/// δ with m·(d − δ)² ≤ z²·V(δ), where d is the observed difference, m the number of items, and V(δ) the variance of an
+/// item's difference under the most likely distribution with mean δ. Deviation, so that outcomes averaged over seeds
+/// have an interval too: the most likely distribution is taken among those on the observed values and the two bounds
+/// ±1, which for outcomes of 0 or 1 are all values there are. (Weights on the observed values under a constraint on the
+/// mean: A. B. Owen, *Empirical Likelihood* (2001), chapter 2.) For clusters the unit is the cluster, as in a ratio
+/// estimate.
 ///
 /// Since the bounds keep some weight although no item is there, the interval does not collapse where few or no items
 /// differ, and needs no case of its own there: with all differences equal it is the one of
-/// [`paired_difference`](crate::paired_difference()) without spread. In `examples/coverage.rs` it keeps its level where the bootstrap does not.
+/// [`paired_difference`](crate::paired_difference()) without spread. In `examples/coverage.rs` it keeps its level where
+/// the bootstrap does not.
 ///
 /// # Errors
 ///
@@ -54,7 +57,8 @@ fn score(
     method: Method,
 ) -> Result<Estimate, Error> {
     let z = two_sided_quantile(level)?;
-    // Distances from the bounds: both ends are then the same question, and swapping the arms mirrors the interval exactly.
+    // Distances from the bounds: both ends are then the same question, and swapping the arms mirrors the interval
+    // exactly.
     let units = |distance: &dyn Fn(f64) -> f64| {
         let rows: Vec<[f64; 1]> = values.iter().map(|&v| [distance(v)]).collect();
         Ok(Units::new(&groups(&rows, clusters)?))
@@ -65,7 +69,8 @@ fn score(
     Ok(Estimate { point, low: low.min(point), high: high.max(point), level, n: values.len(), method })
 }
 
-/// The independent units, relative to their mean number of rows: `sum − δ·rows` of a unit is its deviation from a mean of δ.
+/// The independent units, relative to their mean number of rows: `sum − δ·rows` of a unit is its deviation from a mean
+/// of δ.
 struct Units {
     /// Equal units once, with their count: outcomes of few seeds take few values.
     kinds: Vec<Kind>,
@@ -108,12 +113,13 @@ impl Units {
         }
     }
 
-    /// Variance of a unit's deviation under the most likely distribution on the units' values and 0 whose mean is `mean`,
-    /// for 0 < `mean` < the observed one.
+    /// Variance of a unit's deviation under the most likely distribution on the units' values and 0 whose mean is
+    /// `mean`, for 0 < `mean` < the observed one.
     ///
-    /// By Lagrange a unit with deviation d has the weight 1/(m·(1 + λd)), with λ such that the weighted deviations sum to 0. A value
-    /// that no unit has can only take weight where its 1 + λd is 0; the value 0, with the deviation −`mean`, bounds λ by
-    /// 1/`mean`, and where the sum is still positive there, it takes what the weights of the units leave.
+    /// By Lagrange a unit with deviation d has the weight 1/(m·(1 + λd)), with λ such that the weighted deviations sum
+    /// to 0. A value that no unit has can only take weight where its 1 + λd is 0; the value 0, with the deviation
+    /// −`mean`, bounds λ by 1/`mean`, and where the sum is still positive there, it takes what the weights of the units
+    /// leave.
     fn variance(&self, mean: f64) -> f64 {
         let deviation = |kind: &Kind| kind.sum - mean * kind.rows;
         let lowest = self.kinds.iter().map(deviation).fold(-mean, f64::min);

@@ -7,8 +7,8 @@ const QUICK: Bootstrap = Bootstrap { resamples: 1000, seed: 7, level: 0.95 };
 
 #[test]
 fn spatial_test_variance_has_the_published_interval() {
-    // Efron and Tibshirani (1993), table 14.1 (measurement A of 26 children) and table 14.2: the variance is 171.5, and its
-    // BCa interval at level 0.9 from 2000 resamples 115.8 to 259.6.
+    // Efron and Tibshirani (1993), table 14.1 (measurement A of 26 children) and table 14.2: the variance is 171.5, and
+    // its BCa interval at level 0.9 from 2000 resamples 115.8 to 259.6.
     let a = [
         48.0, 36.0, 20.0, 29.0, 42.0, 42.0, 20.0, 42.0, 22.0, 41.0, 45.0, 14.0, 6.0, 0.0, 33.0, 28.0, 34.0, 4.0, 32.0,
         24.0, 47.0, 41.0, 24.0, 26.0, 30.0, 41.0,

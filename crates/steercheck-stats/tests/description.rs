@@ -75,11 +75,14 @@ proptest! {
     }
 
     #[test]
-    fn rank_correlations_see_only_ranks_and_contain_their_point(pairs in proptest::collection::vec((-20_i32..20, -20_i32..20), 5..60), level in 0.5..0.999) {
+    fn rank_correlations_see_only_ranks_and_contain_their_point(
+        pairs in proptest::collection::vec((-20_i32..20, -20_i32..20), 5..60),
+        level in 0.5..0.999,
+    ) {
         let (x, y): (Vec<f64>, Vec<f64>) = pairs.iter().map(|(x, y)| (f64::from(*x), f64::from(*y))).unzip();
         let stretched: Vec<f64> = x.iter().map(|x| (x / 5.0).exp()).collect();
         for correlation in [spearman, kendall] {
-            let (plain, other, swapped) = (correlation(&x, &y, level), correlation(&stretched, &y, level), correlation(&y, &x, level));
+            let [plain, other, swapped] = [(&x, &y), (&stretched, &y), (&y, &x)].map(|(x, y)| correlation(x, y, level));
             prop_assert_eq!(plain, other);
             if let (Ok(plain), Ok(swapped)) = (plain, swapped) {
                 prop_assert!((plain.point - swapped.point).abs() < 1e-12);

@@ -65,7 +65,7 @@ fn score_limits_of_outcomes_of_0_or_1_solve_tangos_equation() {
         let [n, b, c] = [counts.iter().sum(), counts[1], counts[2]].map(|count: usize| count as f64);
         let got = score(counts);
         for limit in [got.low, got.high] {
-            // Tango (1998), equations 7 and 8: the most likely P(only b) where the difference is the limit.
+            // Tango (1998): the most likely P(only b) where the difference is the limit, and the statistic there.
             let linear = -b - c + (2.0 * n - b + c) * limit;
             let only_b = ((linear * linear + 8.0 * n * c * limit * (1.0 - limit)).sqrt() - linear) / (4.0 * n);
             let statistic = (b - c - n * limit) / (n * (2.0 * only_b + limit * (1.0 - limit))).sqrt();
@@ -100,6 +100,18 @@ fn equal_items_in_few_clusters_leave_more_open() {
 }
 
 #[test]
+fn clusters_of_equal_size_are_their_means_as_items() {
+    let a: Vec<f64> = (0..60).map(|i| f64::from(i * i % 5) / 4.0).collect();
+    let b: Vec<f64> = (0..60).map(|i| f64::from(i % 3) / 2.0).collect();
+    let clusters: Vec<usize> = (0..60).map(|i| 99 - i / 4).collect();
+    let means = |values: &[f64]| values.chunks(4).map(|c| c.iter().sum::<f64>() / 4.0).collect::<Vec<f64>>();
+    let clustered = paired_score(&a, &b, Some(&clusters), 0.95).unwrap();
+    let plain = paired_score(&means(&a), &means(&b), None, 0.95).unwrap();
+    assert_limits(&clustered, plain.low, plain.high, 1e-9);
+    assert_eq!((clustered.n, plain.n), (60, 15));
+}
+
+#[test]
 fn one_differing_item_leaves_the_bootstrap_narrow_and_the_score_interval_not() {
     let (a, b) = outcomes([40, 1, 0, 7]);
     let resampled = paired_difference(&a, &b, None, &Bootstrap::default()).unwrap();
@@ -111,10 +123,13 @@ fn one_differing_item_leaves_the_bootstrap_narrow_and_the_score_interval_not() {
 
 proptest! {
     #[test]
-    fn shares_of_outcomes_of_0_or_1_have_wilsons_interval(successes in 0_usize..60, failures in 0_usize..60, level in 0.5..0.999) {
+    fn shares_of_outcomes_of_0_or_1_have_wilsons_interval(
+        successes in 0_usize..60, failures in 0_usize..60, level in 0.5..0.999,
+    ) {
         prop_assume!(successes + failures > 0);
         let values: Vec<f64> = [vec![1.0; successes], vec![0.0; failures]].concat();
-        let (scored, expected) = (share(&values, None, level).unwrap(), wilson(successes, successes + failures, level).unwrap());
+        let scored = share(&values, None, level).unwrap();
+        let expected = wilson(successes, successes + failures, level).unwrap();
         prop_assert!((scored.low - expected.low).abs() < 1e-9, "{scored:.12} and {expected:.12}");
         prop_assert!((scored.high - expected.high).abs() < 1e-9, "{scored:.12} and {expected:.12}");
     }
@@ -136,7 +151,9 @@ proptest! {
     }
 
     #[test]
-    fn swapping_the_arms_mirrors_newcombes_interval(both in 0_usize..40, only_a in 0_usize..40, only_b in 0_usize..40, neither in 0_usize..40) {
+    fn swapping_the_arms_mirrors_newcombes_interval(
+        both in 0_usize..40, only_a in 0_usize..40, only_b in 0_usize..40, neither in 0_usize..40,
+    ) {
         prop_assume!(both + only_a + only_b + neither > 0);
         let one = newcombe_paired(both, only_a, only_b, neither, 0.95).unwrap();
         let other = newcombe_paired(both, only_b, only_a, neither, 0.95).unwrap();

@@ -53,7 +53,9 @@ fn power_of_the_exact_test_approaches_the_normal_one() {
 
 proptest! {
     #[test]
-    fn items_needed_show_the_effect_and_one_less_does_not(effect in 0.01..1.0, sd in 0.1..1.0, alpha in 0.001..0.2, wanted in 0.3..0.99) {
+    fn items_needed_show_the_effect_and_one_less_does_not(
+        effect in 0.01..1.0, sd in 0.1..1.0, alpha in 0.001..0.2, wanted in 0.3..0.99,
+    ) {
         let n = items_needed(effect, sd, alpha, wanted).unwrap();
         prop_assert!(minimum_detectable_effect(sd, n, alpha, wanted).unwrap() <= effect * (1.0 + 1e-9));
         prop_assert!(n == 1 || minimum_detectable_effect(sd, n - 1, alpha, wanted).unwrap() > effect);
@@ -66,9 +68,11 @@ proptest! {
     }
 
     #[test]
-    fn power_of_the_exact_test_is_a_probability_and_the_same_in_both_directions(discordant in 0.0..=1.0, share in 0.0..=1.0, n in 1_usize..150) {
+    fn power_of_the_exact_test_is_a_probability_and_the_same_in_both_directions(
+        discordant in 0.0..=1.0, share in 0.0..=1.0, n in 1_usize..150,
+    ) {
         let gain = discordant * share;
-        let (one, other) = (mcnemar_power(gain, discordant, n, 0.05).unwrap(), mcnemar_power(-gain, discordant, n, 0.05).unwrap());
+        let [one, other] = [gain, -gain].map(|gain| mcnemar_power(gain, discordant, n, 0.05).unwrap());
         prop_assert!((0.0..=1.0).contains(&one) && (one - other).abs() < 1e-9);
     }
 }

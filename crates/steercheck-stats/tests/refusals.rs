@@ -107,6 +107,8 @@ fn huge_counts_and_values_do_not_overflow() {
     for values in [[f64::MAX, f64::MAX, -f64::MAX], [f64::MIN_POSITIVE, 0.0, 5e-324]] {
         let got: [Result<Estimate, Error>; 2] = [mean(&values, None, &QUICK), bca(&values, |v| v[0], &QUICK)];
         assert!(got.iter().flatten().all(|e| e.low.is_finite() && e.high.is_finite()), "{got:?}");
+        assert!(spread(&values).is_ok_and(|s| s.sd.is_finite()) || spread(&values) == Err(Error::Undefined));
+        assert!(slope(&[0.0, 1.0, 2.0], &values).map_or_else(|e| e == Error::Undefined, f64::is_finite));
     }
 }
 

@@ -1,5 +1,5 @@
-//! The intervals of a paired difference hold the truth as often as they say, and the paired tests err no more often than they
-//! say. `examples/coverage.rs` prints the same for more methods and sizes.
+//! The intervals of a paired difference hold the truth as often as they say, and the paired tests err no more often
+//! than they say. `examples/coverage.rs` prints the same for more methods and sizes.
 
 mod outcomes;
 
@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use steercheck_stats::{Bootstrap, holm, mcnemar_power, paired_difference, paired_score, sign_flip};
 
-/// Where less than this many pairs are expected to differ, the outcomes are so few that every interval which never falls
-/// short holds the truth more often than it says.
+/// Where less than this many pairs are expected to differ, the outcomes are so few that every interval which never
+/// falls short holds the truth more often than it says.
 const ENOUGH_DIFFER: f64 = 4.0;
 
 #[test]
@@ -66,7 +66,8 @@ fn bootstrap_intervals_hold_the_truth_in_93_to_97_percent_where_many_pairs_diffe
         if 100.0 * scenario.discordant() >= 10.0 {
             assert!((0.93..=0.97).contains(&covered), "{}: {covered:.4}", scenario.name);
         } else {
-            // What is known of the method, and why the score interval is recommended: should this fail, the advice changes.
+            // What is known of the method, and why the score interval is recommended: should this fail, the advice
+            // changes.
             assert!((0.89..0.93).contains(&covered), "{}: {covered:.4}", scenario.name);
         }
     }

@@ -1,4 +1,5 @@
-//! Outcomes of two arms on the same items, by known laws, so that it can be counted how often an interval holds the truth.
+//! Outcomes of two arms on the same items, by known laws, so that it can be counted how often an interval holds the
+//! truth.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
@@ -86,8 +87,9 @@ impl Scenario {
         covered
     }
 
-    /// Law of an item's difference summed over three seeds, from −3 to 3. With probability `settled` the outcome of an item is the
-    /// same for every seed, else drawn anew for each: `settled` is the correlation of its outcomes between seeds.
+    /// Law of an item's difference summed over three seeds, from −3 to 3. With probability `settled` the outcome of an
+    /// item is the same for every seed, else drawn anew for each: `settled` is the correlation of its outcomes between
+    /// seeds.
     pub(crate) fn over_three_seeds(&self, settled: f64) -> [f64; 7] {
         let [_, plus, minus, _] = self.cells();
         let once = [minus, 1.0 - plus - minus, plus];
@@ -111,8 +113,8 @@ pub(crate) struct PairLimits {
     pub estimate: Estimate,
 }
 
-/// The interval of every outcome of `n` pairs that some scenario gives with at least 10⁻⁸ (all others together have less than
-/// 10⁻⁴), for an interval that depends on the differences alone.
+/// The interval of every outcome of `n` pairs that some scenario gives with at least 10⁻⁸ (all others together have
+/// less than 10⁻⁴), for an interval that depends on the differences alone.
 pub(crate) fn limits_of_all(n: usize, interval: impl Fn(&[f64], &[f64]) -> Estimate) -> Vec<PairLimits> {
     let limits = |(only_a, only_b)| {
         let a: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i < only_a))).collect();
@@ -129,6 +131,11 @@ fn discordant_pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..=n).flat_map(move |only_a| (0..=n - only_a).map(move |only_b| (only_a, only_b)))
 }
 
+/// A number in [0, 1).
+pub(crate) fn uniform(rng: &mut ChaCha8Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 /// Differences of `n` items, drawn from the law of an item's difference over seeds.
 pub(crate) fn draw(rng: &mut ChaCha8Rng, law: &[f64; 7], n: usize) -> Vec<i64> {
     let one = |uniform: f64| {
@@ -139,7 +146,7 @@ pub(crate) fn draw(rng: &mut ChaCha8Rng, law: &[f64; 7], n: usize) -> Vec<i64> {
         });
         index.map_or(0, |i| i as i64 - 3)
     };
-    (0..n).map(|_| one((rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64)).collect()
+    (0..n).map(|_| one(uniform(rng))).collect()
 }
 
 /// Outcomes of two arms, averaged over three seeds, whose differences are those given: intervals depend on these alone.
