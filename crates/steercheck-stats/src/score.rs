@@ -15,7 +15,7 @@ use crate::{Error, Estimate, Method, check};
 /// δ with m·(d − δ)² ≤ z²·V(δ), where d is the observed difference, m the number of items, and V(δ) the variance of an
 /// item's difference under the most likely distribution with mean δ. Deviation, so that outcomes averaged over seeds
 /// have an interval too: the most likely distribution is taken among those on the observed values and the two bounds
-/// ±1, which for outcomes of 0 or 1 are all values there are. (Weights on the observed values under a constraint on the
+/// ±1, which for outcomes of 0 or 1 are all that can have weight. (Weights on the observed values under a constraint on the
 /// mean: A. B. Owen, *Empirical Likelihood* (2001), chapter 2.) For clusters the unit is the cluster, as in a ratio
 /// estimate.
 ///

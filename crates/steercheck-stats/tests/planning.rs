@@ -71,7 +71,7 @@ proptest! {
     fn power_of_the_exact_test_is_a_probability_and_the_same_in_both_directions(
         discordant in 0.0..=1.0, share in 0.0..=1.0, n in 1_usize..150,
     ) {
-        let gain = discordant * share;
+        let gain: f64 = discordant * share;
         let [one, other] = [gain, -gain].map(|gain| mcnemar_power(gain, discordant, n, 0.05).unwrap());
         prop_assert!((0.0..=1.0).contains(&one) && (one - other).abs() < 1e-9);
     }
