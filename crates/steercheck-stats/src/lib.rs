@@ -20,6 +20,8 @@
 //! | agreement of two rankings | [`spearman`], [`kendall`] |
 //! | concentration on few heads | [`gini`] |
 //! | repetitions with other seeds | [`spread`] |
+//!
+//! How often the paired intervals hold the truth, and how often the tests err, is measured in `coverage.md`.
 
 mod binomial;
 mod bootstrap;

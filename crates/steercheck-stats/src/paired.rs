@@ -24,10 +24,7 @@ pub fn paired_difference(
     clusters: Option<&[usize]>,
     bootstrap: &Bootstrap,
 ) -> Result<Estimate, Error> {
-    check::same_length(a.len(), b.len())?;
-    check::within(a, 0.0, 1.0)?;
-    check::within(b, 0.0, 1.0)?;
-    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    let differences = differences(a, b)?;
     let estimate = mean(&differences, clusters, bootstrap)?;
     if estimate.method != Method::NoSpread {
         return Ok(estimate);
@@ -35,4 +32,14 @@ pub fn paired_difference(
     let d = estimate.point;
     let deviating = wilson(0, units(a.len(), clusters), bootstrap.level)?.high;
     Ok(Estimate { low: d - deviating * (1.0 + d), high: d + deviating * (1.0 - d), ..estimate })
+}
+
+/// `a[i] − b[i]` for values in [0, 1]. Equal shares that were rounded differently (0.1 + 0.2 and 0.3) differ by nothing.
+pub(crate) fn differences(a: &[f64], b: &[f64]) -> Result<Vec<f64>, Error> {
+    const ROUNDING: f64 = 1e-12;
+    check::same_length(a.len(), b.len())?;
+    check::within(a, 0.0, 1.0)?;
+    check::within(b, 0.0, 1.0)?;
+    let difference = |(a, b): (&f64, &f64)| if (a - b).abs() < ROUNDING { 0.0 } else { a - b };
+    Ok(a.iter().zip(b).map(difference).collect())
 }

@@ -3,6 +3,7 @@
 
 use crate::means::{Group, groups};
 use crate::normal::two_sided_quantile;
+use crate::paired::differences;
 use crate::{Error, Estimate, Method, check};
 
 /// Mean of `a[i] − b[i]` with a score interval, for values in [0, 1] (outcomes, or shares of outcomes over seeds).
@@ -28,10 +29,7 @@ use crate::{Error, Estimate, Method, check};
 ///
 /// [`Error::NoObservations`], [`Error::NotFinite`], [`Error::OutOfRange`], [`Error::Lengths`], [`Error::Level`].
 pub fn paired_score(a: &[f64], b: &[f64], clusters: Option<&[usize]>, level: f64) -> Result<Estimate, Error> {
-    check::same_length(a.len(), b.len())?;
-    check::within(a, 0.0, 1.0)?;
-    check::within(b, 0.0, 1.0)?;
-    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    let differences = differences(a, b)?;
     score(&differences, clusters, level, -1.0, 1.0, Method::PairedScore)
 }
 

@@ -89,6 +89,12 @@ fn without_differences_between_items_the_interval_is_what_as_many_equal_items_le
 }
 
 #[test]
+fn equal_shares_that_were_rounded_differently_are_no_difference() {
+    let (a, b) = (vec![0.1 + 0.2, 0.3, 0.5], vec![0.3, 0.3, 0.5]);
+    assert_eq!(paired_difference(&a, &b, None, &Bootstrap::default()).unwrap().method, Method::NoSpread);
+}
+
+#[test]
 fn equal_items_in_few_clusters_leave_more_open() {
     let (a, b) = (vec![0.3; 48], vec![0.1; 48]);
     let clusters: Vec<usize> = (0..48).map(|i| i / 6).collect();
