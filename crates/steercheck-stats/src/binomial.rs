@@ -2,8 +2,8 @@ use statrs::function::factorial::ln_binomial;
 
 /// Exact two-sided `McNemar` test: the p-value of `only_a` against `only_b` discordant pairs under equal chances.
 ///
-/// Twice the smaller tail of the binomial distribution with `only_a + only_b` trials and probability ½, at most 1; pairs on
-/// which the arms agree carry no information about the difference. 1 without discordant pairs.
+/// Twice the smaller tail of the binomial distribution with `only_a + only_b` trials and probability ½, at most 1;
+/// pairs on which the arms agree carry no information about the difference. 1 without discordant pairs.
 ///
 /// Q. `McNemar`, "Note on the sampling error of the difference between correlated proportions or percentages",
 /// Psychometrika 12 (1947), 153–157; exact form: A. Agresti, *Categorical Data Analysis*, section on matched pairs.
@@ -14,7 +14,8 @@ pub fn mcnemar(only_a: usize, only_b: usize) -> f64 {
 /// Exact two-sided sign test: the p-value of `plus` against `minus` signs, where each is as likely as the other.
 ///
 /// Made for the question in how many models a method helps. Ties (models without a difference) are left out before
-/// counting: they belong into neither argument, and their number must be reported beside the p-value. 1 without any sign.
+/// counting: they belong into neither argument, and their number must be reported beside the p-value. 1 without any
+/// sign.
 ///
 /// W. J. Conover, *Practical Nonparametric Statistics* (3rd edition, 1999), section 3.4.
 pub fn sign_test(plus: usize, minus: usize) -> f64 {

@@ -63,8 +63,8 @@ impl Bootstrap {
 pub(crate) struct Draws(ChaCha8Rng);
 
 impl Draws {
-    /// One of 0..`n`. Multiplying instead of rejecting leaves a bias below n / 2⁶⁴, and a stream that no library's choice
-    /// of rejection can change.
+    /// One of 0..`n`. Multiplying instead of rejecting leaves a bias below n / 2⁶⁴, and a stream that no library's
+    /// choice of rejection can change.
     #[inline]
     pub(crate) fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.0.next_u64()) * n as u128) >> 64) as usize
@@ -107,6 +107,9 @@ impl Replicates {
         let mut sorted = self.resampled;
         sorted.sort_unstable_by(f64::total_cmp);
         let range = sorted[sorted.len() - 1] - sorted[0];
+        if !range.is_finite() {
+            return Err(Error::Undefined);
+        }
         let estimate = |low: f64, high: f64, method| Estimate {
             point,
             low: low.min(point),
@@ -145,9 +148,11 @@ fn acceleration(jackknife: &[f64]) -> Result<f64, Error> {
         return Err(Error::Unstable { undefined, resamples: jackknife.len() });
     }
     let mean = jackknife.iter().sum::<f64>() / jackknife.len() as f64;
+    // Relative to the largest deviation, whose cube could overflow or vanish.
+    let largest = jackknife.iter().fold(0.0_f64, |most, t| most.max((mean - t).abs()));
     let (mut squares, mut cubes) = (0.0, 0.0);
     for t in jackknife {
-        let deviation = mean - t;
+        let deviation = if largest > 0.0 { (mean - t) / largest } else { 0.0 };
         squares += deviation * deviation;
         cubes += deviation * deviation * deviation;
     }

@@ -4,12 +4,13 @@ use crate::{Bootstrap, Error, Estimate, check, mean, wilson};
 
 /// Slope of the least-squares line of `values` over `doses` (both `[doses]`), in units of value per unit of dose.
 ///
-/// Σ (dose − mean dose)·(value − mean value) / Σ (dose − mean dose)². What is below the rounding of the sums is 0, so that a flat
-/// response has neither sign.
+/// Σ (dose − mean dose)·(value − mean value) / Σ (dose − mean dose)². What is below the rounding of the sums is 0, so
+/// that a flat response has neither sign.
 ///
 /// # Errors
 ///
-/// [`Error::NoObservations`], [`Error::NotFinite`], [`Error::Lengths`], [`Error::Constant`] where all doses are equal.
+/// [`Error::NoObservations`], [`Error::NotFinite`], [`Error::Lengths`], [`Error::Constant`] where all doses are equal,
+/// [`Error::Undefined`] where the sums of squares overflow.
 pub fn slope(doses: &[f64], values: &[f64]) -> Result<f64, Error> {
     check::same_length(doses.len(), values.len())?;
     check::observations(doses)?;
@@ -30,7 +31,8 @@ pub fn slope(doses: &[f64], values: &[f64]) -> Result<f64, Error> {
         return Err(Error::Constant);
     }
     let rounding = 1e-14 * n * xx.sqrt() * yy.sqrt();
-    Ok(if xy.abs() <= rounding { 0.0 } else { xy / xx })
+    let slope = if xy.abs() <= rounding { 0.0 } else { xy / xx };
+    if slope.is_finite() { Ok(slope) } else { Err(Error::Undefined) }
 }
 
 /// How items respond to the dose of a steering vector.

@@ -68,7 +68,8 @@ pub enum Error {
     },
     /// The statistic is NaN or infinite for the observations themselves.
     #[error(
-        "the statistic of the observations is not a finite number: a denominator is probably 0; report the difference instead of the ratio"
+        "the statistic of the observations is not a finite number: where a denominator is 0, report the difference instead of \
+         the ratio; where values are huge, scale them"
     )]
     Undefined,
     /// The statistic is NaN or infinite for more than one in a hundred resamples.

@@ -33,11 +33,15 @@ pub enum Method {
     SquareAndAdd,
     /// Bias-corrected and accelerated bootstrap, see [`bca_of_means`](crate::bca_of_means).
     Bca,
-    /// All observations are alike, so that resampling says nothing: see [`bca_of_means`](crate::bca_of_means), where the
-    /// interval is then only the point, and [`paired_difference`](crate::paired_difference), where it is not.
+    /// All observations are alike, so that resampling says nothing: see [`bca_of_means`](crate::bca_of_means), where
+    /// the interval is then only the point, and [`paired_difference`](crate::paired_difference), where it is not.
     NoSpread,
     /// Difference of two proportions of the same items, see [`newcombe_paired`](crate::newcombe_paired).
     NewcombePaired,
+    /// Score interval of a mean of values in [0, 1], see [`share`](crate::share).
+    Score,
+    /// Score interval of a difference of values of the same items, see [`paired_score`](crate::paired_score).
+    PairedScore,
     /// Fisher's transformation of a correlation, see [`spearman`](crate::spearman) and [`kendall`](crate::kendall).
     FisherZ,
 }

@@ -1,14 +1,16 @@
 use crate::{Error, check};
 
-/// Gini coefficient of non-negative values: how concentrated a total is. 0 where all are equal, (n − 1)/n where one has all.
+/// Gini coefficient of non-negative values: how concentrated a total is. 0 where all are equal, (n − 1)/n where one has
+/// all.
 ///
 /// G = Σᵢ (2i − n − 1)·x₍ᵢ₎ / (n·Σᵢ x₍ᵢ₎) over the ascending values x₍₁₎ ≤ … ≤ x₍ₙ₎: half of the relative mean absolute
-/// difference over all n² pairs, without the factor n/(n − 1). C. Damgaard and J. Weiner, "Describing inequality in plant size or
-/// fecundity", Ecology 81 (2000), 1139–1142.
+/// difference over all n² pairs, without the factor n/(n − 1). C. Damgaard and J. Weiner, "Describing inequality in
+/// plant size or fecundity", Ecology 81 (2000), 1139–1142.
 ///
 /// # Errors
 ///
-/// [`Error::NoObservations`], [`Error::NotFinite`], [`Error::OutOfRange`] for a negative value, [`Error::ZeroTotal`] where all are 0.
+/// [`Error::NoObservations`], [`Error::NotFinite`], [`Error::OutOfRange`] for a negative value, [`Error::ZeroTotal`]
+/// where all are 0.
 pub fn gini(values: &[f64]) -> Result<f64, Error> {
     check::within(values, 0.0, f64::MAX)?;
     let mut sorted = values.to_vec();

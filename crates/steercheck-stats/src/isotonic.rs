@@ -1,8 +1,8 @@
 /// The non-decreasing sequence closest to `values` (`[n]`) in squares: pool adjacent violators, equal weights.
 ///
-/// Neighbours that violate the order are replaced by their mean, until none does. R. E. Barlow, D. J. Bartholomew, J. M. Bremner
-/// and H. D. Brunk, *Statistical Inference under Order Restrictions* (1972), section 1.2. NaN stays where it is and separates what
-/// is before and after it.
+/// Neighbours that violate the order are replaced by their mean, until none does. R. E. Barlow, D. J. Bartholomew, J.
+/// M. Bremner and H. D. Brunk, *Statistical Inference under Order Restrictions* (1972), section 1.2. NaN stays where it
+/// is and separates what is before and after it.
 pub fn isotonic(values: &[f64]) -> Vec<f64> {
     // Each block: mean, length.
     let mut blocks: Vec<(f64, usize)> = Vec::with_capacity(values.len());

@@ -1,14 +1,14 @@
 //! Estimates, intervals and tests: numbers in, numbers out. This crate does no IO and depends on no other crate here.
 //!
-//! Every number that is an estimate is an [`Estimate`]: the point never travels without its interval, level, sample size
-//! and method. The same input gives the same bits; random draws are seeded ([`Bootstrap`]). What cannot be answered is an
-//! [`Error`] that says what to do.
+//! Every number that is an estimate is an [`Estimate`]: the point never travels without its interval, level, sample
+//! size and method. The same input gives the same bits; random draws are seeded ([`Bootstrap`]). What cannot be
+//! answered is an [`Error`] that says what to do.
 //!
 //! | question | answer |
 //! | --- | --- |
-//! | share of items | [`wilson`] |
+//! | share of items | [`wilson`], [`share`] for outcomes averaged over seeds or clustered |
 //! | mean of a score, items in clusters | [`mean`] |
-//! | one arm against another on the same items | [`paired_difference`], [`newcombe_paired`] for one outcome of 0 or 1 each |
+//! | one arm against another on the same items | [`paired_score`] (recommended), [`paired_difference`], [`newcombe_paired`] |
 //! | two independent estimates | [`difference`] |
 //! | ratio or any other function of several means | [`bca_of_means`] |
 //! | quantile, worst tenth, any statistic of one sample | [`bca`] with [`quantile`], [`worst_decile`] |
@@ -20,6 +20,8 @@
 //! | agreement of two rankings | [`spearman`], [`kendall`] |
 //! | concentration on few heads | [`gini`] |
 //! | repetitions with other seeds | [`spread`] |
+//!
+//! How often the paired intervals hold the truth, and how often the tests err, is measured in `coverage.md`.
 
 mod binomial;
 mod bootstrap;
@@ -40,6 +42,7 @@ mod paired_proportions;
 mod power;
 mod proportion;
 mod ranks;
+mod score;
 mod sign_flip;
 mod spread;
 
@@ -60,5 +63,6 @@ pub use paired_proportions::newcombe_paired;
 pub use power::{items_needed, minimum_detectable_effect, power};
 pub use proportion::wilson;
 pub use ranks::{kendall, spearman};
+pub use score::{paired_score, share};
 pub use sign_flip::sign_flip;
 pub use spread::{Spread, spread};

@@ -5,18 +5,19 @@ use crate::{Error, check, mcnemar};
 /// Steps beyond which [`mcnemar_power`] refuses: about ten thousand pairs.
 const MOST_STEPS: f64 = 1e8;
 
-/// Power of the exact `McNemar` test at `alpha` for `n` pairs: the probability that [`mcnemar`] gives a p-value of at most
-/// `alpha`, over all outcomes of the trinomial distribution of the pairs.
+/// Power of the exact `McNemar` test at `alpha` for `n` pairs: the probability that [`mcnemar`] gives a p-value of at
+/// most `alpha`, over all outcomes of the trinomial distribution of the pairs.
 ///
-/// `discordant` = P(only a) + P(only b), `gain` = P(only a) − P(only b). Unconditional: the number of discordant pairs is
-/// random, as it is when a study is planned. With a gain of 0 it is the size of the test, below `alpha` since the test is exact and
-/// discrete. S. W. Duffy, "Asymptotic and exact power for the `McNemar` test and its analogue with R controls per case",
-/// Biometrics 40 (1984), 1005–1015.
+/// `discordant` = P(only a) + P(only b), `gain` = P(only a) − P(only b). Unconditional: the number of discordant pairs
+/// is random, as it is when a study is planned. With a gain of 0 it is the size of the test, below `alpha` since the
+/// test is exact and discrete. S. W. Duffy, "Asymptotic and exact power for the `McNemar` test and its analogue with R
+/// controls per case", Biometrics 40 (1984), 1005–1015.
 ///
 /// # Errors
 ///
 /// [`Error::Gain`] unless |`gain`| ≤ `discordant` ≤ 1, [`Error::Alpha`], [`Error::NoObservations`] for `n` = 0,
-/// [`Error::TooLarge`] for more than ten thousand pairs (where the normal approximation of [`power`](crate::power()) is good).
+/// [`Error::TooLarge`] for more than ten thousand pairs (where the normal approximation of [`power`](crate::power()) is
+/// good).
 pub fn mcnemar_power(gain: f64, discordant: f64, n: usize, alpha: f64) -> Result<f64, Error> {
     check::alpha(alpha)?;
     if !((0.0..=1.0).contains(&discordant) && gain.abs() <= discordant) {

@@ -5,29 +5,31 @@ use crate::{Error, Estimate, check};
 
 /// `BCa` interval of a function of the means of `K` columns.
 ///
-/// `rows` is `[n, K]`, one row per observation; `statistic` takes the `K` means. `clusters`, where given, is `[n]`: equal
-/// ids mark rows that share a question. Whole clusters are then resampled and left out by the jackknife: clusters, not
-/// rows, are the independent units, although the estimate's `n` counts rows. Each resample has as many clusters as there
-/// are, so that its number of rows varies where clusters have different sizes. The order of rows and the numbering of the
-/// clusters have no influence on the result.
+/// `rows` is `[n, K]`, one row per observation; `statistic` takes the `K` means. `clusters`, where given, is `[n]`:
+/// equal ids mark rows that share a question. Whole clusters are then resampled and left out by the jackknife:
+/// clusters, not rows, are the independent units, although the estimate's `n` counts rows. Each resample has as many
+/// clusters as there are, so that its number of rows varies where clusters have different sizes. The order of rows and
+/// the numbering of the clusters have no influence on the result.
 ///
 /// Resamples whose statistic is not finite are left out where they are at most 1 %.
 ///
-/// Where all resamples give the same statistic (one cluster; all rows alike; a statistic that ignores what varies), resampling
-/// says nothing about the uncertainty: `low` = `high` = `point`, with [`Method::NoSpread`](crate::Method::NoSpread) as
-/// the mark. That is not a certain value; what n equal outcomes leave open is told by [`wilson`](crate::wilson()) for
-/// proportions and by [`paired_difference`](crate::paired_difference()) for differences of values in [0, 1].
+/// Where all resamples give the same statistic (one cluster; all rows alike; a statistic that ignores what varies),
+/// resampling says nothing about the uncertainty: `low` = `high` = `point`, with
+/// [`Method::NoSpread`](crate::Method::NoSpread) as the mark. That is not a certain value; what n equal outcomes leave
+/// open is told by [`wilson`](crate::wilson()) for proportions and by [`paired_difference`](crate::paired_difference())
+/// for differences of values in [0, 1].
 ///
-/// Method and sources: B. Efron, "Better bootstrap confidence intervals", Journal of the American Statistical Association 82 (1987),
-/// 171–185; B. Efron and R. J. Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 14; T. J. `DiCiccio` and
-/// B. Efron, "Bootstrap confidence intervals", Statistical Science 11 (1996), 189–228. Deviations: resamples equal to the point
-/// count half in the bias correction, and the interval is extended to the point where it would exclude it.
+/// Method and sources: B. Efron, "Better bootstrap confidence intervals", Journal of the American Statistical
+/// Association 82 (1987), 171–185; B. Efron and R. J. Tibshirani, *An Introduction to the Bootstrap* (1993), chapter
+/// 14; T. J. `DiCiccio` and B. Efron, "Bootstrap confidence intervals", Statistical Science 11 (1996), 189–228.
+/// Deviations: resamples equal to the point count half in the bias correction, and the interval is extended to the
+/// point where it would exclude it.
 ///
 /// # Errors
 ///
 /// [`Error::NoObservations`], [`Error::NotFinite`] (index of the row), [`Error::Lengths`], [`Error::Level`],
-/// [`Error::Resamples`]; [`Error::Undefined`] where the statistic of all rows is not finite, [`Error::Unstable`] where that of
-/// more than 1 % of the resamples or of any jackknife sample is not.
+/// [`Error::Resamples`]; [`Error::Undefined`] where the statistic of all rows is not finite, [`Error::Unstable`] where
+/// that of more than 1 % of the resamples or of any jackknife sample is not.
 pub fn bca_of_means<const K: usize>(
     rows: &[[f64; K]],
     clusters: Option<&[usize]>,
@@ -50,7 +52,8 @@ pub fn bca_of_means<const K: usize>(
     replicates.bca(bootstrap, || groups.iter().map(|g| statistic(&all.minus(g).means())).collect())
 }
 
-/// Mean of `values` (`[n]`) with a `BCa` interval, by cluster where `clusters` (`[n]`) are given: [`bca_of_means`] with one column.
+/// Mean of `values` (`[n]`) with a `BCa` interval, by cluster where `clusters` (`[n]`) are given: [`bca_of_means`] with
+/// one column.
 ///
 /// # Errors
 ///
@@ -61,17 +64,17 @@ pub fn mean(values: &[f64], clusters: Option<&[usize]>, bootstrap: &Bootstrap) -
 }
 
 /// Sum of the rows of a cluster, of a resample, or of everything.
-#[derive(Clone, Copy)]
-struct Group<const K: usize> {
-    sum: [f64; K],
-    rows: f64,
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Group<const K: usize> {
+    pub sum: [f64; K],
+    pub rows: f64,
 }
 
 impl<const K: usize> Group<K> {
-    const EMPTY: Self = Self { sum: [0.0; K], rows: 0.0 };
+    pub(crate) const EMPTY: Self = Self { sum: [0.0; K], rows: 0.0 };
 
     #[inline]
-    fn plus(mut self, other: &Self) -> Self {
+    pub(crate) fn plus(mut self, other: &Self) -> Self {
         for (sum, value) in self.sum.iter_mut().zip(&other.sum) {
             *sum += value;
         }
@@ -88,14 +91,14 @@ impl<const K: usize> Group<K> {
     }
 
     #[inline]
-    fn means(&self) -> [f64; K] {
+    pub(crate) fn means(&self) -> [f64; K] {
         self.sum.map(|sum| sum / self.rows)
     }
 }
 
-/// Sums per cluster, in an order that depends on the values alone: neither the order of the rows nor the ids of the clusters
-/// can then change which cluster a draw takes.
-fn groups<const K: usize>(rows: &[[f64; K]], clusters: Option<&[usize]>) -> Result<Vec<Group<K>>, Error> {
+/// Sums per cluster, in an order that depends on the values alone: neither the order of the rows nor the ids of the
+/// clusters can then change which cluster a draw takes.
+pub(crate) fn groups<const K: usize>(rows: &[[f64; K]], clusters: Option<&[usize]>) -> Result<Vec<Group<K>>, Error> {
     if rows.is_empty() {
         return Err(Error::NoObservations);
     }

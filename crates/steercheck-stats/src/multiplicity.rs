@@ -3,8 +3,8 @@ use crate::{Error, check};
 /// Holm's adjusted p-values, in the order given: the chance of any false rejection in the family is kept, whatever the
 /// dependence.
 ///
-/// With p₍₁₎ ≤ … ≤ p₍ₘ₎ the i-th adjusted value is the maximum over j ≤ i of (m − j + 1)·p₍ⱼ₎, at most 1. S. Holm, "A simple
-/// sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6 (1979), 65–70.
+/// With p₍₁₎ ≤ … ≤ p₍ₘ₎ the i-th adjusted value is the maximum over j ≤ i of (m − j + 1)·p₍ⱼ₎, at most 1. S. Holm, "A
+/// simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6 (1979), 65–70.
 ///
 /// # Errors
 ///

@@ -43,11 +43,12 @@ pub fn bca(values: &[f64], statistic: impl Fn(&mut [f64]) -> f64, bootstrap: &Bo
     })
 }
 
-/// Quantile `p` of values in ascending order, interpolated between the order statistics at (n − 1)·p (type 7 of
-/// R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The American Statistician 50 (1996), 361–365; the
+/// Quantile `p` of values in ascending order, interpolated between the order statistics at (n − 1)·p (type 7 of R. J.
+/// Hyndman and Y. Fan, "Sample quantiles in statistical packages", The American Statistician 50 (1996), 361–365; the
 /// default of R and `NumPy`).
 ///
-/// Made for statistics of [`bca`], so it answers an empty list, and a `p` outside of [0, 1], with NaN, which [`bca`] refuses.
+/// Made for statistics of [`bca`], so it answers an empty list, and a `p` outside of [0, 1], with NaN, which [`bca`]
+/// refuses.
 pub fn quantile(sorted: &[f64], p: f64) -> f64 {
     if sorted.is_empty() || !(0.0..=1.0).contains(&p) {
         return f64::NAN;
@@ -59,8 +60,8 @@ pub fn quantile(sorted: &[f64], p: f64) -> f64 {
     if below < above { below + position.fract() * (above - below) } else { below }
 }
 
-/// Mean of the ⌈n/10⌉ smallest values: how the worst tenth of the items fares (conditional value at risk at 10 %, with the
-/// share rounded up to whole items). NaN for an empty list, which [`bca`] refuses.
+/// Mean of the ⌈n/10⌉ smallest values: how the worst tenth of the items fares (conditional value at risk at 10 %, with
+/// the share rounded up to whole items). NaN for an empty list, which [`bca`] refuses.
 pub fn worst_decile(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);

@@ -2,10 +2,11 @@ use crate::{Error, Estimate, Method, wilson};
 
 /// Interval of the difference of two proportions of the same items, P(a) − P(b), from the four counts of the pairs.
 ///
-/// The distances from each proportion to its own Wilson limits are squared and added, less twice their product times the
-/// correlation φ of the outcomes: method 10 of R. G. Newcombe, "Improved confidence intervals for the difference between
-/// binomial proportions based on paired data", Statistics in Medicine 17 (1998), 2635–2650. φ is (`both`·`neither` − `only_a`·`only_b`) / √(product
-/// of the four margins), a positive numerator lessened by n/2 but not below 0; it is 0 where a margin is. Cut at ±1.
+/// The distances from each proportion to its own Wilson limits are squared and added, less twice their product times
+/// the correlation φ of the outcomes: method 10 of R. G. Newcombe, "Improved confidence intervals for the difference
+/// between binomial proportions based on paired data", Statistics in Medicine 17 (1998), 2635–2650. φ is
+/// (`both`·`neither` − `only_a`·`only_b`) / √(product of the four margins), a positive numerator lessened by n/2 but
+/// not below 0; it is 0 where a margin is. Cut at ±1.
 ///
 /// Other than the bootstrap it does not collapse with few or no discordant pairs, and by the published comparisons and
 /// `examples/coverage.rs` it keeps its level there; it is for one outcome of 0 or 1 per item and arm.

@@ -1,14 +1,16 @@
 use crate::{Error, check, normal};
 
-/// Smallest true effect that a two-sided test at `alpha` of a mean of `n` values with standard deviation `sd` shows with
-/// probability `power`, in the unit of `sd`: (z₁₋α⸝₂ + z₁₋β)·sd/√n with β = 1 − `power`, normal approximation.
+/// Smallest true effect that a two-sided test at `alpha` of a mean of `n` values with standard deviation `sd` shows
+/// with probability `power`, in the unit of `sd`: (z₁₋α⸝₂ + z₁₋β)·sd/√n with β = 1 − `power`, normal approximation.
 ///
-/// J. M. Bland, *An Introduction to Medical Statistics* (4th edition, 2015), chapter 18; H. S. Bloom, "Minimum detectable
-/// effects", Evaluation Review 19 (1995), 547–556. For a paired difference `sd` is that of the items' differences.
+/// J. M. Bland, *An Introduction to Medical Statistics* (4th edition, 2015), chapter 18; H. S. Bloom, "Minimum
+/// detectable effects", Evaluation Review 19 (1995), 547–556. For a paired difference `sd` is that of the items'
+/// differences.
 ///
 /// # Errors
 ///
-/// [`Error::NoObservations`] for `n` = 0, [`Error::Sd`], [`Error::Alpha`], [`Error::Power`] unless `alpha` < `power` < 1.
+/// [`Error::NoObservations`] for `n` = 0, [`Error::Sd`], [`Error::Alpha`], [`Error::Power`] unless
+/// `alpha` < `power` < 1.
 pub fn minimum_detectable_effect(sd: f64, n: usize, alpha: f64, power: f64) -> Result<f64, Error> {
     let distance = distance(alpha, power)?;
     check_sd(sd)?;
@@ -18,8 +20,8 @@ pub fn minimum_detectable_effect(sd: f64, n: usize, alpha: f64, power: f64) -> R
     Ok(distance * sd / (n as f64).sqrt())
 }
 
-/// Items needed to show a true `effect` with probability `power`: the smallest n whose [`minimum_detectable_effect`] is at
-/// most |`effect`|, at least 1.
+/// Items needed to show a true `effect` with probability `power`: the smallest n whose [`minimum_detectable_effect`] is
+/// at most |`effect`|, at least 1.
 ///
 /// # Errors
 ///
@@ -38,12 +40,14 @@ pub fn items_needed(effect: f64, sd: f64, alpha: f64, power: f64) -> Result<usiz
 /// Power of the two-sided test at `alpha` of a mean of `n` values with standard deviation `sd` where the true mean is
 /// `effect`: Φ(δ − z) + Φ(−δ − z) with δ = |effect|·√n/sd and z = z₁₋α⸝₂, normal approximation.
 ///
-/// Both tails are counted, so that the power at an effect of 0 is `alpha`; [`minimum_detectable_effect`] follows the usual
-/// formula with the one tail that matters there (the other one adds less than 0.0001 at a power of 0.8 and an `alpha` of 0.05).
+/// Both tails are counted, so that the power at an effect of 0 is `alpha`; [`minimum_detectable_effect`] follows the
+/// usual formula with the one tail that matters there (the other one adds less than 0.0001 at a power of 0.8 and an
+/// `alpha` of 0.05).
 ///
 /// # Errors
 ///
-/// [`Error::Effect`] for an effect that is not finite, [`Error::NoObservations`] for `n` = 0, [`Error::Sd`], [`Error::Alpha`].
+/// [`Error::Effect`] for an effect that is not finite, [`Error::NoObservations`] for `n` = 0, [`Error::Sd`],
+/// [`Error::Alpha`].
 pub fn power(effect: f64, sd: f64, n: usize, alpha: f64) -> Result<f64, Error> {
     check::alpha(alpha)?;
     check_sd(sd)?;

@@ -3,8 +3,8 @@ use crate::{Error, Estimate, Method};
 
 /// Wilson's score interval of a proportion, without continuity correction.
 ///
-/// With p = successes / n and z the (1 + level) / 2 quantile of the standard normal distribution, the interval is
-/// (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n). It lies within [0, 1], contains p, and is exactly 0 at the lower end
+/// With p = successes / n and z the (1 + level) / 2 quantile of the standard normal distribution, the interval is (p +
+/// z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n). It lies within [0, 1], contains p, and is exactly 0 at the lower end
 /// without successes and exactly 1 at the upper end without failures.
 ///
 /// E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American

@@ -1,12 +1,13 @@
 use crate::normal::two_sided_quantile;
 use crate::{Error, Estimate, Method, check};
 
-/// Spearman's rank correlation of `x` and `y` (both `[n]`, paired by index) with average ranks for ties, and an interval by
-/// Fisher's transformation: tanh(artanh r ± z·√((1 + r²/2)/(n − 3))).
+/// Spearman's rank correlation of `x` and `y` (both `[n]`, paired by index) with average ranks for ties, and an
+/// interval by Fisher's transformation: tanh(artanh r ± z·√((1 + r²/2)/(n − 3))).
 ///
 /// D. G. Bonett and T. A. Wright, "Sample size requirements for estimating Pearson, Kendall and Spearman correlations",
-/// Psychometrika 65 (2000), 23–28. Deviation: for the end on the inner side |r| is taken as at most 1 − 6/(n³ − n), half-way
-/// to the next possible value; a perfect correlation of few items would otherwise have an interval of no width.
+/// Psychometrika 65 (2000), 23–28. Deviation: for the end on the inner side |r| is taken as at most 1 − 6/(n³ − n),
+/// half-way to the next possible value; a perfect correlation of few items would otherwise have an interval of no
+/// width.
 ///
 /// # Errors
 ///
@@ -21,10 +22,11 @@ pub fn spearman(x: &[f64], y: &[f64], level: f64) -> Result<Estimate, Error> {
 /// Kendall's rank correlation tau-b of `x` and `y` (both `[n]`, paired by index), with an interval by Fisher's
 /// transformation: tanh(artanh τ ± z·√(0.437/(n − 4))).
 ///
-/// τ = (concordant − discordant pairs) / √((pairs not tied in x)·(pairs not tied in y)): M. G. Kendall, "The treatment of
-/// ties in ranking problems", Biometrika 33 (1945), 239–251. Variance: E. C. Fieller, H. O. Hartley and E. S. Pearson,
-/// "Tests for rank correlation coefficients I", Biometrika 44 (1957), 470–481, as in Bonett and Wright (2000), good for |τ| < 0.8 and
-/// few ties. Deviation: for the inner end |τ| is taken as at most 1 − 2/(n² − n), as for [`spearman`]. Takes n² steps.
+/// τ = (concordant − discordant pairs) / √((pairs not tied in x)·(pairs not tied in y)): M. G. Kendall, "The treatment
+/// of ties in ranking problems", Biometrika 33 (1945), 239–251. Variance: E. C. Fieller, H. O. Hartley and E. S.
+/// Pearson, "Tests for rank correlation coefficients I", Biometrika 44 (1957), 470–481, as in Bonett and Wright (2000),
+/// good for |τ| < 0.8 and few ties. Deviation: for the inner end |τ| is taken as at most 1 − 2/(n² − n), as for
+/// [`spearman`]. Takes n² steps.
 ///
 /// # Errors
 ///

@@ -6,18 +6,18 @@ const MOST_STEPS: f64 = 1e9;
 /// Exact two-sided paired randomisation test (Fisher–Pitman) of integer differences, one per item.
 ///
 /// Under the null hypothesis each item's difference is as likely as its opposite. The p-value is the share of all 2ⁿ
-/// assignments of signs whose sum is at least as far from 0 as the observed one. Differences are counts, such as the sum over
-/// seeds of outcomes of 0 or 1 of one arm less that of the other; with one seed (differences −1, 0, 1) the test is
-/// [`mcnemar`](crate::mcnemar). Items with a difference of 0 do not matter. Where the exact value is below the smallest
-/// normal number, that number is returned, never 0.
+/// assignments of signs whose sum is at least as far from 0 as the observed one. Differences are counts, such as the
+/// sum over seeds of outcomes of 0 or 1 of one arm less that of the other; with one seed (differences −1, 0, 1) the
+/// test is [`mcnemar`](crate::mcnemar). Items with a difference of 0 do not matter. Where the exact value is below the
+/// smallest normal number, that number is returned, never 0.
 ///
 /// Computed from the distribution of the sum of the positive terms, item by item: n times the sum of the absolute
 /// differences (both after division by their greatest common divisor) steps.
 ///
-/// R. A. Fisher, *The Design of Experiments* (1935), section 21; E. J. G. Pitman, "Significance tests which may be applied to
-/// samples from any populations", Supplement to the Journal of the Royal Statistical Society 4 (1937), 119–130. The
-/// recursion: M. Pagano and D. Tritchler, "On obtaining permutation distributions in polynomial time", Journal of the
-/// American Statistical Association 78 (1983), 435–440.
+/// R. A. Fisher, *The Design of Experiments* (1935), section 21; E. J. G. Pitman, "Significance tests which may be
+/// applied to samples from any populations", Supplement to the Journal of the Royal Statistical Society 4 (1937),
+/// 119–130. The recursion: M. Pagano and D. Tritchler, "On obtaining permutation distributions in polynomial time",
+/// Journal of the American Statistical Association 78 (1983), 435–440.
 ///
 /// # Errors
 ///
@@ -56,8 +56,8 @@ pub fn sign_flip(differences: &[i64]) -> Result<f64, Error> {
             *p *= 0.5;
         }
     }
-    // A sum of signed terms ≥ the observed one means positive terms of at least (total + sum) / 2; the other tail is its
-    // mirror. Smallest terms first.
+    // A sum of signed terms ≥ the observed one means positive terms of at least (total + sum) / 2; the other tail is
+    // its mirror. Smallest terms first.
     let tail: f64 = probability[usize::midpoint(total, sum)..].iter().rev().sum();
     Ok((2.0 * tail).clamp(f64::MIN_POSITIVE, 1.0))
 }

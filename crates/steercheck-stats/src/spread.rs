@@ -20,7 +20,7 @@ pub struct Spread {
 ///
 /// # Errors
 ///
-/// [`Error::NoObservations`], [`Error::NotFinite`].
+/// [`Error::NoObservations`], [`Error::NotFinite`], [`Error::Undefined`] where the squares overflow.
 pub fn spread(values: &[f64]) -> Result<Spread, Error> {
     check::observations(values)?;
     let n = values.len();
@@ -30,5 +30,5 @@ pub fn spread(values: &[f64]) -> Result<Spread, Error> {
     let mean = values.iter().map(|v| v - least).sum::<f64>() / n as f64;
     let squares: f64 = values.iter().map(|v| (v - least - mean).powi(2)).sum();
     let sd = if n > 1 { (squares / (n - 1) as f64).sqrt() } else { 0.0 };
-    Ok(Spread { least, most, sd, n })
+    if sd.is_finite() { Ok(Spread { least, most, sd, n }) } else { Err(Error::Undefined) }
 }
