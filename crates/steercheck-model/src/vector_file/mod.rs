@@ -17,8 +17,9 @@ use crate::files::plain;
 use crate::weights::{Container, Mapping};
 use names::Meaning;
 
-/// Names that a message lists.
+/// Names that a message lists, and characters of each.
 const LISTED: usize = 8;
+const NAME: usize = 40;
 
 /// The directions of a file, before a model has said how deep and how wide it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +91,7 @@ pub fn read_vectors(path: &Path, tensor: Option<&str>) -> Result<VectorFile> {
         None => found,
         Some(wanted) => vec![chosen(&file, found, wanted)?],
     };
-    let held = held(&file, &found, tensor)?;
+    let held = held(&file, &found)?;
     let hash = blake3::hash(map.bytes()).to_hex().to_string();
     Ok(VectorFile { file, hash, container: container.name(), model_hint, held })
 }
@@ -129,14 +130,11 @@ impl VectorFile {
             },
             Held::Rows { numbers, .. } => {
                 let rows = numbers.len() / width.max(1);
-                let first = match (depth + 1).checked_sub(rows) {
-                    Some(first @ 0..=1) => first,
-                    _ => {
-                        return Err(self.problem(format!(
-                            "its matrix has {rows} rows; a model of {depth} blocks takes {depth} (after each block) or {} (the embeddings first)",
-                            depth + 1
-                        )));
-                    }
+                let Some(first @ 0..=1) = (depth + 1).checked_sub(rows) else {
+                    return Err(self.problem(format!(
+                        "its matrix has {rows} rows; a model of {depth} blocks takes {depth} (after each block) or {} (the embeddings first)",
+                        depth + 1
+                    )));
                 };
                 let rows = numbers.chunks_exact(width).enumerate();
                 Ok(Directions::Placed(rows.map(|(i, row)| (first + i, row.into())).collect()))
@@ -152,30 +150,38 @@ fn chosen<'a>(file: &str, found: Vec<Found<'a>>, wanted: &str) -> Result<Found<'
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
         let likeness = |name: &str| strsim::jaro_winkler(wanted, name);
         let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        let hint = nearest.filter(|n| likeness(n) > 0.75).map_or_else(String::new, |n| format!(" (did you mean '{}'?)", plain(n)));
+        let hint = nearest
+            .filter(|n| likeness(n) > 0.75)
+            .map_or_else(String::new, |n| format!(" (did you mean '{}'?)", quoted(n)));
         ModelError::Vector {
             file: file.into(),
-            problem: format!("it has no tensor '{}'{hint}; it has {}", plain(wanted), list(&known)),
+            problem: format!("it has no tensor '{}'{hint}; it has {}", quoted(wanted), list(&known)),
         }
     })
 }
 
+/// A tensor's name as messages quote it: in one line, and its beginning if it is long.
+fn quoted(name: &str) -> String {
+    let beginning: String = name.chars().take(NAME).collect();
+    plain(&beginning) + if beginning.len() < name.len() { "..." } else { "" }
+}
+
 /// `a, b and 3 more`.
 fn list(names: &[&str]) -> String {
-    let first: Vec<String> = names.iter().take(LISTED).map(|n| plain(n)).collect();
+    let first: Vec<String> = names.iter().take(LISTED).map(|n| quoted(n)).collect();
     let more = names.len() - first.len();
     if more == 0 { first.join(", ") } else { format!("{} and {more} more", first.join(", ")) }
 }
 
 /// What the tensors mean together.
-fn held(file: &str, found: &[Found<'_>], chosen: Option<&str>) -> Result<Held> {
+fn held(file: &str, found: &[Found<'_>]) -> Result<Held> {
     let problem = |problem: String| ModelError::Vector { file: file.into(), problem };
     for f in found {
         let fits = matches!(f.shape[..], [_] | [_, _]) && !f.shape.contains(&0);
         if !fits {
             return Err(problem(format!(
                 "its tensor '{}' has shape {:?}; a vector has one dimension, the vectors of all blocks together have two",
-                plain(&f.name),
+                quoted(&f.name),
                 f.shape
             )));
         }
@@ -194,7 +200,7 @@ fn held(file: &str, found: &[Found<'_>], chosen: Option<&str>) -> Result<Held> {
                 .filter(|(_, m)| **m == Meaning::NoPlace)
                 .map(|(f, _)| f.name.as_str())
                 .collect();
-            if unplaced.is_empty() || chosen.is_some() {
+            if unplaced.is_empty() {
                 placed(file, found, &meanings)
             } else {
                 Err(problem(names::unclear(file, &list(&unplaced), unplaced[0])))
@@ -209,7 +215,7 @@ fn placed(file: &str, found: &[Found<'_>], meanings: &[Meaning]) -> Result<Held>
     for (f, meaning) in found.iter().zip(meanings) {
         let Meaning::Residual(residual) = *meaning else { continue };
         if f.shape.len() != 1 {
-            let name = plain(&f.name);
+            let name = quoted(&f.name);
             return Err(problem(format!("its tensor '{name}' has shape {:?}; one block takes one vector", f.shape)));
         }
         if let Some((other, name)) = out.values().next()
@@ -217,9 +223,9 @@ fn placed(file: &str, found: &[Found<'_>], meanings: &[Meaning]) -> Result<Held>
         {
             return Err(problem(format!(
                 "its '{}' has {} numbers and '{}' has {}; all directions are as wide as the model's residuals",
-                plain(name),
+                quoted(name),
                 other.len(),
-                plain(&f.name),
+                quoted(&f.name),
                 f.shape[0]
             )));
         }
@@ -227,8 +233,8 @@ fn placed(file: &str, found: &[Found<'_>], meanings: &[Meaning]) -> Result<Held>
         if let Some((_, name)) = out.insert(residual, (vector, &f.name)) {
             return Err(problem(format!(
                 "its '{}' and '{}' both act on residual {residual}; keep one of them",
-                plain(name),
-                plain(&f.name)
+                quoted(name),
+                quoted(&f.name)
             )));
         }
     }
@@ -244,7 +250,7 @@ fn numbers(file: &str, found: &Found<'_>) -> Result<Vec<f32>> {
             file: file.into(),
             problem: format!(
                 "entry {at} (from 0) of its tensor '{}' is not a finite 32-bit number; make the vector again",
-                plain(&found.name)
+                quoted(&found.name)
             ),
         }),
     }

@@ -9,8 +9,8 @@
 //!   `direction.0` is refused there as here. repeng reads `hidden_states[N + 1]` and wraps `layers[N]`, the same place. (The
 //!   directions of llama.cpp's own `cvector-generator` were *read* one residual lower, from `l_out` of layer N - 1; they act
 //!   where every other one acts, and that is what is judged.)
-//! * `blocks.N.hook_resid_post` and `blocks.N.hook_resid_pre`: TransformerLens counts from 0, so that these are the residuals
-//!   N + 1 and N.
+//! * `blocks.N.hook_resid_post` and `blocks.N.hook_resid_pre`: `TransformerLens` counts from 0, so that these are the
+//!   residuals N + 1 and N.
 //!
 //! `layer.N` and its like are in use for all of these and for Python's `hidden_states[N]`: there is no telling.
 
@@ -60,6 +60,6 @@ pub(super) fn meaning(file: &str, name: &str) -> Result<Meaning> {
 pub(super) fn unclear(file: &str, names: &str, example: &str) -> String {
     format!(
         "it holds several tensors and not all names say after which block they act ({names}): call them residual.N (after block N, counted from 1) or direction.N (as llama.cpp does, after block N + 1), or choose one: {file}:{}@BLOCK",
-        crate::files::plain(example)
+        super::quoted(example)
     )
 }

@@ -42,7 +42,9 @@ pub(super) fn listing(map: &Arc<Mapping>) -> Result<Listing<'_>> {
         let numbers = move || {
             widened(dtype, data).ok_or_else(|| ModelError::Tensor {
                 name: called.clone(),
-                problem: format!("is stored as {dtype}, which is not read (F32, F16, BF16 and F64 are); save it as F32"),
+                problem: format!(
+                    "is stored as {dtype}, which is not read (F32, F16, BF16 and F64 are); save it as F32"
+                ),
             })
         };
         found.push(Found { name, shape, numbers: Box::new(numbers) });

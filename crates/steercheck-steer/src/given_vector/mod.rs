@@ -62,7 +62,8 @@ fn runs(numbers: &[usize]) -> String {
             _ => parts.push((*n, *n)),
         }
     }
-    let text = |(first, last): &(usize, usize)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let text =
+        |(first, last): &(usize, usize)| if first == last { first.to_string() } else { format!("{first}-{last}") };
     let parts: Vec<String> = parts.iter().map(text).collect();
     match parts.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
@@ -164,7 +165,7 @@ fn picked(file: &VectorFile, all: &BTreeMap<usize, Arc<[f32]>>, place: Place) ->
     }
     let there: Vec<usize> = all.keys().copied().collect();
     Err(file.problem(format!(
-        "it has no direction for block {}; it has one after block {} (llama.cpp's direction.N acts after block N + 1)",
+        "it has no direction for residual {}, only for {} (llama.cpp's direction.N acts on residual N + 1)",
         runs(&missing),
         runs(&there)
     )))

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use rand::{Rng, SeedableRng};
 use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::GivenVector;

@@ -143,7 +143,7 @@ impl FromStr for VectorSpec {
         let (rest, found) = cut(text, '*');
         let strength = match found.map(|f| (f, f.trim().parse::<f32>())) {
             None => 1.0,
-            Some((_, Ok(strength))) if strength == 0.0 => {
+            Some((_, Ok(0.0))) => {
                 return Err(VectorSpecError::ZeroStrength { text: text.into() });
             }
             Some((_, Ok(strength))) if strength.is_finite() => strength,
@@ -227,7 +227,10 @@ mod tests {
             ("v.gguf@99999999999999999999999", "is not a block"),
             ("v.gguf@9-3", "the range 9-3 in 'v.gguf@9-3' runs backwards; write 3-9"),
             ("v.gguf*", "the strength '' in"),
-            ("v.gguf*2@12", "the strength '2@12' in 'v.gguf*2@12' is not a finite number; write FILE@BLOCK*STRENGTH in this order"),
+            (
+                "v.gguf*2@12",
+                "the strength '2@12' in 'v.gguf*2@12' is not a finite number; write FILE@BLOCK*STRENGTH in this order",
+            ),
             ("v.gguf@3*two", "the strength 'two'"),
             ("v.gguf*inf", "the strength 'inf'"),
             ("v.gguf*NaN", "the strength 'NaN'"),
@@ -242,7 +245,8 @@ mod tests {
 
     #[test]
     fn no_text_makes_the_parser_panic() {
-        let pieces = ["v", ".gguf", ".safetensors", ":", "@", "*", "-", "3", "é", "/", "\\", " ", "\u{0}", "İ", ".GGUF:"];
+        let pieces =
+            ["v", ".gguf", ".safetensors", ":", "@", "*", "-", "3", "é", "/", "\\", " ", "\u{0}", "İ", ".GGUF:"];
         let mut state = 1_u64;
         for _ in 0..50_000 {
             let mut text = String::new();
