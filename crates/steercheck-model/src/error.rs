@@ -82,6 +82,14 @@ pub enum ModelError {
         /// What would be.
         advice: &'static str,
     },
+    /// A file of steering vectors does not hold what it should.
+    #[error("{file}: {problem}")]
+    Vector {
+        /// File name without folder.
+        file: String,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
     /// The work would need more memory than allowed.
     #[error(
         "this needs about {needed} of memory and {budget} are allowed; raise --memory, use --dtype stored, or fewer items"

@@ -34,6 +34,7 @@ mod slots;
 mod spec;
 pub mod tokenizer;
 mod trace;
+mod vector_file;
 mod weights;
 
 pub use contributions::AttentionParts;
@@ -51,6 +52,7 @@ pub use spec::{
 };
 pub use tokenizer::{Declared, Tokenizer};
 pub use trace::{EditedPrompt, ReadAt, Reads, Trace};
+pub use vector_file::{Directions, VectorFile, read_vectors};
 pub use weights::{StoredType, read_tensors};
 
 /// Where tensors live; re-exported so that callers need no tensor crate of their own.

@@ -1,5 +1,6 @@
 //! Steering methods: pure method logic over a model's traces, prefixes and replays. What is measured with them is the
 //! business of `steercheck-eval`.
 
+pub mod given_vector;
 pub mod placebo;
 pub mod task_vector;

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
 
-use super::Item;
-use super::error::{Field, Place, TaskError};
+use super::error::{Field, Place, TaskError, shortened};
 use super::load::Quirks;
 use super::parse::{Parsed, Shape};
+use super::{Item, Style};
 
 /// Languages that a header row or a file's name may speak of, by code and English name.
 const LANGUAGES: [(&str, &str); 13] = [
@@ -30,27 +30,35 @@ const LANGUAGES: [(&str, &str); 13] = [
 const QUOTED: usize = 3;
 
 pub(super) fn cleaned(file: &str, parsed: Parsed, quirks: Quirks) -> Result<(Vec<Item>, Vec<String>), TaskError> {
-    let Parsed { mut rows, shape, mut notes } = parsed;
-    refuse_empty(file, &rows)?;
+    let Parsed { mut rows, shape, style, mut notes } = parsed;
+    refuse_empty(file, &rows, style)?;
     if quirks == Quirks::Drop {
-        notes.extend(trim(&mut rows));
+        notes.extend(trim(&mut rows, style));
     }
-    notes.extend(header(file, &mut rows, quirks));
+    match style {
+        Style::Pairs => notes.extend(header(file, &mut rows, quirks)),
+        Style::Prompts => notes.extend(open_ended(&rows)),
+    }
     if rows.is_empty() {
         return Err(TaskError::NoItems { file: file.to_owned() });
     }
     let items = rows.into_iter().map(|(_, item)| item).collect();
     let (items, repeats) = match (shape, quirks) {
         (Shape::Mapping, Quirks::Keep) => as_python_reads(items),
-        _ => unrepeated(items, quirks),
+        _ => unrepeated(items, quirks, style),
     };
     notes.extend(repeats);
     Ok((items, notes))
 }
 
-fn refuse_empty(file: &str, rows: &[(Place, Item)]) -> Result<(), TaskError> {
+/// Choices were looked at when they were read.
+fn refuse_empty(file: &str, rows: &[(Place, Item)], style: Style) -> Result<(), TaskError> {
+    let (asked, answered) = match style {
+        Style::Pairs => (Field::Input, Field::Output),
+        Style::Prompts => (Field::Prompt, Field::Answer),
+    };
     for (place, item) in rows {
-        for (field, text) in [(Field::Input, &item.input), (Field::Output, &item.answer)] {
+        for (field, text) in [(asked, &item.input), (answered, &item.answer)] {
             if text.trim().is_empty() {
                 return Err(TaskError::Empty { file: file.to_owned(), place: *place, field });
             }
@@ -59,20 +67,36 @@ fn refuse_empty(file: &str, rows: &[(Place, Item)]) -> Result<(), TaskError> {
     Ok(())
 }
 
-fn trim(rows: &mut [(Place, Item)]) -> Option<String> {
+/// Prompts stand as they are: whitespace at their end is part of what the model is asked.
+fn trim(rows: &mut [(Place, Item)], style: Style) -> Option<String> {
     let mut places = Vec::new();
     for (place, item) in rows {
-        let (input, answer) = (item.input.trim(), item.answer.trim());
-        if input.len() != item.input.len() || answer.len() != item.answer.len() {
+        let input = match style {
+            Style::Pairs => item.input.trim(),
+            Style::Prompts => &item.input,
+        };
+        let choices = item.choices.iter().map(|choice| choice.trim().to_owned()).collect();
+        let trimmed = Item { input: input.to_owned(), answer: item.answer.trim().to_owned(), choices };
+        if trimmed != *item {
             places.push(place.to_string());
-            *item = Item { input: input.to_owned(), answer: answer.to_owned() };
+            *item = trimmed;
         }
     }
-    note("trimmed whitespace around the texts of", &places)
+    let said = match style {
+        Style::Pairs => "trimmed whitespace around the texts of",
+        Style::Prompts => "trimmed whitespace around the answers and choices of",
+    };
+    note(said, &places)
+}
+
+fn open_ended(rows: &[(Place, Item)]) -> Option<String> {
+    let open = rows.iter().filter(|(_, item)| item.input.ends_with(char::is_whitespace));
+    let places: Vec<String> = open.map(|(place, _)| place.to_string()).collect();
+    note("prompts that end in whitespace, which stays, so that their answers follow without a space:", &places)
 }
 
 fn header(file: &str, rows: &mut Vec<(Place, Item)>, quirks: Quirks) -> Option<String> {
-    let (place, Item { input, answer }) = rows.first()?;
+    let (place, Item { input, answer, .. }) = rows.first()?;
     if !names_languages(file, input, answer) {
         return None;
     }
@@ -102,19 +126,19 @@ fn names_languages(file: &str, input: &str, answer: &str) -> bool {
     from != to && (in_full || in_file.contains(&from) && in_file.contains(&to))
 }
 
-/// Exact repeats go; further answers of an input go or stay as `quirks` says.
-pub(super) fn unrepeated(items: Vec<Item>, quirks: Quirks) -> (Vec<Item>, Vec<String>) {
-    let mut seen: HashMap<String, Vec<String>> = HashMap::new();
+/// Exact repeats go; further answers of an input go or stay as `quirks` says, and so do further entries of a prompt.
+pub(super) fn unrepeated(items: Vec<Item>, quirks: Quirks, style: Style) -> (Vec<Item>, Vec<String>) {
+    let mut seen: HashMap<String, Vec<(String, Vec<String>)>> = HashMap::new();
     let mut kept = Vec::with_capacity(items.len());
     let (mut repeats, mut conflicts) = (Vec::new(), Vec::new());
     for item in items {
-        let answers = seen.entry(item.input.clone()).or_default();
-        if answers.contains(&item.answer) {
+        let earlier = seen.entry(item.input.clone()).or_default();
+        if earlier.iter().any(|(answer, choices)| *answer == item.answer && *choices == item.choices) {
             repeats.push(quoted(&item));
             continue;
         }
-        let further = !answers.is_empty();
-        answers.push(item.answer.clone());
+        let further = !earlier.is_empty();
+        earlier.push((item.answer.clone(), item.choices.clone()));
         if further {
             conflicts.push(quoted(&item));
         }
@@ -122,9 +146,11 @@ pub(super) fn unrepeated(items: Vec<Item>, quirks: Quirks) -> (Vec<Item>, Vec<St
             kept.push(item);
         }
     }
-    let said = match quirks {
-        Quirks::Keep => "kept further answers of an input, as published:",
-        Quirks::Drop => "dropped further answers of an input:",
+    let said = match (quirks, style) {
+        (Quirks::Keep, Style::Pairs) => "kept further answers of an input, as published:",
+        (Quirks::Drop, Style::Pairs) => "dropped further answers of an input:",
+        (Quirks::Keep, Style::Prompts) => "kept further entries of a prompt:",
+        (Quirks::Drop, Style::Prompts) => "dropped further entries of a prompt:",
     };
     let notes = [note("dropped exact repeats:", &repeats), note(said, &conflicts)];
     (kept, notes.into_iter().flatten().collect())
@@ -155,7 +181,7 @@ fn as_python_reads(items: Vec<Item>) -> (Vec<Item>, Vec<String>) {
 }
 
 fn quoted(item: &Item) -> String {
-    format!("\"{}\" to \"{}\"", item.input, item.answer)
+    format!("\"{}\" to \"{}\"", shortened(&item.input), shortened(&item.answer))
 }
 
 /// `dropped exact repeats: 5 (a, b, c and 2 more)`; none without cases.

@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::Item;
-use super::error::{Field, Place, TaskError};
+use super::entry::{Reader, is_entry, kind};
+use super::error::{Place, TaskError};
+use super::{Item, Style};
 
 /// How a task file is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,7 @@ pub(super) enum Shape {
 pub(super) struct Parsed {
     pub(super) rows: Vec<(Place, Item)>,
     pub(super) shape: Shape,
+    pub(super) style: Style,
     pub(super) notes: Vec<String>,
 }
 
@@ -75,10 +77,10 @@ fn tsv(file: &str, text: &str) -> Result<Parsed, TaskError> {
         if rows.is_empty() && notes.is_empty() && input == "input" && matches!(answer, "output" | "answer") {
             notes.push(format!("{place}: skipped the column names \"{input}\" and \"{answer}\""));
         } else {
-            rows.push((place, Item { input: input.to_owned(), answer: answer.to_owned() }));
+            rows.push((place, Item::pair(input, answer)));
         }
     }
-    Ok(Parsed { rows, shape: Shape::Rows, notes })
+    Ok(Parsed { rows, shape: Shape::Rows, style: Style::Pairs, notes })
 }
 
 fn json_lines(file: &str, text: &str) -> Result<Parsed, TaskError> {
@@ -87,9 +89,9 @@ fn json_lines(file: &str, text: &str) -> Result<Parsed, TaskError> {
     for (place, line) in lines(text) {
         let value = serde_json::from_str(line)
             .map_err(|error| TaskError::NotJson { file: file.to_owned(), reason: format!("{place}: {error}") })?;
-        rows.push((place, reader.record(place, value)?));
+        rows.push((place, reader.entry(place, value)?));
     }
-    Ok(Parsed { rows, shape: Shape::Rows, notes: reader.notes() })
+    Ok(Parsed { rows, shape: Shape::Rows, style: reader.style(), notes: reader.notes() })
 }
 
 fn json_list(file: &str, text: &str) -> Result<Parsed, TaskError> {
@@ -101,9 +103,9 @@ fn json_list(file: &str, text: &str) -> Result<Parsed, TaskError> {
     let mut rows = Vec::with_capacity(entries.len());
     for (index, entry) in entries.into_iter().enumerate() {
         let place = Place::Entry(index + 1);
-        rows.push((place, reader.record(place, entry)?));
+        rows.push((place, reader.entry(place, entry)?));
     }
-    Ok(Parsed { rows, shape: Shape::Rows, notes: reader.notes() })
+    Ok(Parsed { rows, shape: Shape::Rows, style: reader.style(), notes: reader.notes() })
 }
 
 fn json_object(file: &str, text: &str) -> Result<Parsed, TaskError> {
@@ -116,87 +118,22 @@ fn json_object(file: &str, text: &str) -> Result<Parsed, TaskError> {
         Err(error) => return Err(not_json(file, &error)),
     };
     let mut reader = Reader::new(file);
-    // An object with these two keys alone is one record, not the mapping of the word "input".
-    if let [(first, input), (second, output)] = &pairs[..]
-        && (first.as_str(), second.as_str()) == ("input", "output")
-    {
+    if is_entry(&pairs) {
         let place = Place::Entry(1);
-        let item = reader.item(place, input.clone(), output.clone())?;
-        return Ok(Parsed { rows: vec![(place, item)], shape: Shape::Rows, notes: reader.notes() });
+        let item = reader.entry(place, Value::Object(pairs.into_iter().collect()))?;
+        let rows = vec![(place, item)];
+        return Ok(Parsed { rows, shape: Shape::Rows, style: reader.style(), notes: reader.notes() });
     }
     let mut rows = Vec::with_capacity(pairs.len());
     for (index, (input, output)) in pairs.into_iter().enumerate() {
         let place = Place::Entry(index + 1);
-        rows.push((place, reader.item(place, Value::String(input), output)?));
+        rows.push((place, reader.pair(place, Value::String(input), output)?));
     }
-    Ok(Parsed { rows, shape: Shape::Mapping, notes: reader.notes() })
-}
-
-/// Takes items out of JSON values and remembers which ones listed several answers.
-struct Reader<'a> {
-    file: &'a str,
-    several: Vec<Place>,
-}
-
-impl<'a> Reader<'a> {
-    fn new(file: &'a str) -> Self {
-        Reader { file, several: Vec::new() }
-    }
-
-    fn record(&mut self, place: Place, value: Value) -> Result<Item, TaskError> {
-        let Value::Object(mut fields) = value else {
-            return Err(TaskError::NotAnObject { file: self.file.to_owned(), place, found: kind(&value) });
-        };
-        let mut take = |field: Field| {
-            let value = fields.get_mut(&field.to_string()).map(Value::take);
-            value.ok_or_else(|| TaskError::NoField { file: self.file.to_owned(), place, field })
-        };
-        let (input, output) = (take(Field::Input)?, take(Field::Output)?);
-        self.item(place, input, output)
-    }
-
-    fn item(&mut self, place: Place, input: Value, output: Value) -> Result<Item, TaskError> {
-        let output = match output {
-            Value::Array(answers) => {
-                if answers.len() > 1 {
-                    self.several.push(place);
-                }
-                let first = answers.into_iter().next();
-                first.ok_or_else(|| TaskError::Empty { file: self.file.to_owned(), place, field: Field::Output })?
-            }
-            single => single,
-        };
-        let text = |field: Field, value: Value| match value {
-            Value::String(text) => Ok(text),
-            other => Err(TaskError::WrongType { file: self.file.to_owned(), place, field, found: kind(&other) }),
-        };
-        Ok(Item { input: text(Field::Input, input)?, answer: text(Field::Output, output)? })
-    }
-
-    fn notes(self) -> Vec<String> {
-        let count = self.several.len();
-        let entries = if count == 1 { "entry lists" } else { "entries list" };
-        let note = self
-            .several
-            .first()
-            .map(|place| format!("{count} {entries} several answers, of which the first is used (first: {place})"));
-        note.into_iter().collect()
-    }
+    Ok(Parsed { rows, shape: Shape::Mapping, style: Style::Pairs, notes: reader.notes() })
 }
 
 fn not_json(file: &str, error: &serde_json::Error) -> TaskError {
     TaskError::NotJson { file: file.to_owned(), reason: error.to_string() }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }
 
 /// The entries of a JSON object in file order, repeated keys included; `serde_json::Map` would keep only the last.

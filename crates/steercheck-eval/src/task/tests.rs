@@ -32,7 +32,7 @@ fn every_built_in_task_is_large_clean_and_single_valued() {
         assert_eq!(task.name, *name);
         assert!(task.notes.iter().all(|note| note.starts_with("reversed from")), "{name}: {:?}", task.notes);
         let mut inputs = HashSet::new();
-        for Item { input, answer } in &task.items {
+        for Item { input, answer, .. } in &task.items {
             assert!(inputs.insert(input), "{name}: {input} stands twice");
             for text in [input, answer] {
                 assert!(
@@ -64,7 +64,7 @@ fn built_in_translations_are_single_valued_both_ways() {
 
 #[test]
 fn a_capitalised_word_differs_in_its_first_letter_only() {
-    for Item { input, answer } in builtin("capitalise").unwrap().items {
+    for Item { input, answer, .. } in builtin("capitalise").unwrap().items {
         assert_eq!(input[..1].to_uppercase() + &input[1..], answer);
     }
 }
@@ -233,9 +233,165 @@ fn an_error_says_where_it_is_and_what_to_do() {
     }
 }
 
+const CAPITALS: &str = r#"{"prompt":"The capital of France is","answer":"Paris","choices":["Rome","Paris"]}"#;
+
+#[test]
+fn prompts_stand_verbatim_and_their_answers_are_found_by_prefix() {
+    let lines = "{\"prompt\":\"  2 + 2 =\",\"answer\":\" 4\"}\n{\"prompt\":\"A:\\n\",\"answer\":\"yes\"}\n";
+    let (kept, task) = (load("My_Sums.jsonl", lines, KEEP), load("My_Sums.jsonl", lines, DROP));
+    assert_eq!(pairs(&kept), [("  2 + 2 =", " 4"), ("A:\n", "yes")]);
+    assert_eq!(pairs(&task), [("  2 + 2 =", "4"), ("A:\n", "yes")]);
+    assert_eq!((task.name.as_str(), task.style, task.matching), ("my-sums", Style::Prompts, Match::Prefix));
+    assert!(!task.single_token && !task.has_choices());
+    assert_eq!(
+        task.notes,
+        [
+            "trimmed whitespace around the answers and choices of 1 (line 1)",
+            "prompts that end in whitespace, which stays, so that their answers follow without a space: 1 (line 2)"
+        ]
+    );
+    let exact = LoadOptions { matching: Some(Match::Exact), ..DROP };
+    assert_eq!(load("x.jsonl", lines, exact).matching, Match::Exact);
+    assert_eq!(task.reversed(Quirks::Drop), task);
+    let pairs = load("x.jsonl", r#"{"input":"a","output":"b"}"#, DROP);
+    assert_eq!((pairs.style, pairs.single_token, pairs.items[0].choices.len()), (Style::Pairs, true, 0));
+}
+
+#[test]
+fn the_answer_is_named_by_its_text_or_by_its_index_among_the_choices() {
+    let choices = r#""prompt":"The capital of France is","choices":["Rome","Paris"," Bonn"]"#;
+    for (answer, right, others) in [
+        ("\"Paris\"", "Paris", ["Rome", "Bonn"]),
+        ("1", "Paris", ["Rome", "Bonn"]),
+        ("0", "Rome", ["Paris", "Bonn"]),
+        ("\"Bonn\"", "Bonn", ["Rome", "Paris"]),
+        ("2", "Bonn", ["Rome", "Paris"]),
+    ] {
+        let task = load("x.jsonl", &format!("{{{choices},\"answer\":{answer}}}"), DROP);
+        assert_eq!(
+            (task.items[0].answer.as_str(), task.items[0].choices.as_slice()),
+            (right, &others.map(String::from)[..])
+        );
+        assert!(task.has_choices());
+    }
+    // As a list, and alone in a file that could be a mapping from words to words.
+    let listed = load("x.json", &format!("[{CAPITALS}]"), DROP);
+    let alone = load("y.json", CAPITALS, DROP);
+    assert_eq!((&listed.items, listed.hash()), (&alone.items, alone.hash()));
+    let words = load("z.json", r#"{"prompt":"invite","answer":"réponse","way":"voie","word":"mot"}"#, DROP);
+    assert_eq!((words.items.len(), words.style), (4, Style::Pairs));
+}
+
+#[test]
+fn a_prompt_that_stands_again_with_other_choices_is_another_entry() {
+    let other = CAPITALS.replace("Rome", "Bonn");
+    let text = [CAPITALS, CAPITALS, &other].join("\n");
+    let (kept, dropped) = (load("x.jsonl", &text, KEEP), load("x.jsonl", &text, DROP));
+    assert_eq!((kept.items.len(), dropped.items.len()), (2, 1));
+    let case = "(\"The capital of France is\" to \"Paris\")";
+    assert_eq!(
+        dropped.notes,
+        [format!("dropped exact repeats: 1 {case}"), format!("dropped further entries of a prompt: 1 {case}")]
+    );
+}
+
+#[test]
+fn the_hash_tells_choices_style_and_token_rule_apart() {
+    let task = load("x.jsonl", CAPITALS, DROP);
+    let mut hashes = HashSet::from([task.hash()]);
+    let plain = Item { choices: Vec::new(), ..task.items[0].clone() };
+    let more = Item { choices: vec!["Rome".into(), "Bonn".into()], ..task.items[0].clone() };
+    for other in [
+        Task { style: Style::Pairs, ..task.clone() },
+        Task { single_token: true, ..task.clone() },
+        Task { items: vec![plain], ..task.clone() },
+        Task { items: vec![more], ..task.clone() },
+    ] {
+        assert!(hashes.insert(other.hash()));
+    }
+}
+
+#[test]
+fn a_task_is_written_and_read_as_it_is() {
+    for text in [CAPITALS, r#"{"input":"a","output":"b"}"#] {
+        let task = load("x.jsonl", text, DROP);
+        let written = serde_json::to_string(&task).unwrap();
+        assert_eq!(written.contains("choices"), task.has_choices());
+        assert_eq!(serde_json::from_str::<Task>(&written).unwrap(), task);
+    }
+}
+
+#[test]
+fn an_entry_that_cannot_be_asked_is_refused_with_what_to_write() {
+    let prompt = |rest: &str| format!("{{\"prompt\":\"p\",{rest}}}");
+    let unlike = format!("{CAPITALS}\n{{\"prompt\":\"p\",\"answer\":\"a\"}}");
+    let long = format!("\"answer\":\"b\",\"choices\":[\"{}\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\"]", "x".repeat(900));
+    for (text, said) in [
+        (
+            prompt(r#""answer":"a","chioces":["a","b"]"#),
+            "the key \"chioces\" is not known (did you mean \"choices\"?); an entry has",
+        ),
+        (prompt(r#""answer":"a","options":["a","b"]"#), "(did you mean \"choices\"?)"),
+        (prompt(r#""output":"a""#), "the key \"output\" is not known (did you mean \"answer\"?)"),
+        (prompt(r#""answer":"a","output":"a""#), "the key \"output\" is not known; an entry has"),
+        (r#"{"promt":"p","answer":"a"}"#.into(), "line 1: the key \"promt\" is not known (did you mean \"prompt\"?)"),
+        (r#"{"question":"p","answer":"a"}"#.into(), "(did you mean \"prompt\"?)"),
+        (r#"{"input":"p","answer":"a"}"#.into(), "the key \"answer\" is not known (did you mean \"output\"?)"),
+        (r#"{"Input":"p","output":"a"}"#.into(), "(did you mean \"input\"?)"),
+        (r#"{"input":"p","output":"a","id":7}"#.into(), "the key \"id\" is not known; an entry has"),
+        (r#"{"text":"p"}"#.into(), "\"prompt\", \"answer\" and, where there are any, \"choices\": rename or remove it"),
+        ("{}".into(), "there is no \"input\""),
+        (r#"{"prompt":"p"}"#.into(), "there is no \"answer\""),
+        (r#"{"answer":"a"}"#.into(), "there is no \"prompt\""),
+        (r#"{"choices":["a","b"]}"#.into(), "there is no \"prompt\""),
+        (prompt(r#""choices":["a","b"]"#), "there is no \"answer\""),
+        (
+            prompt(r#""answer":1"#),
+            "the answer is the number 1; write it as text in double quotes (an index, counted from 0, needs \"choices\")",
+        ),
+        (prompt(r#""answer":["a","b"]"#), "the answer is a list"),
+        (prompt(r#""answer":" ""#), "the answer is empty"),
+        (r#"{"prompt":"\n","answer":"a"}"#.into(), "the prompt is empty"),
+        (r#"{"prompt":7,"answer":"a"}"#.into(), "the prompt is a number"),
+        (
+            prompt(r#""answer":"Pariss","choices":["Rome","Paris"]"#),
+            "the answer \"Pariss\" is not among the choices (did you mean \"Paris\"?); write one of them as it stands there (\"Rome\", \"Paris\") or its index, a number counted from 0",
+        ),
+        (prompt(r#""answer":"B","choices":["Rome","Paris"]"#), "the answer \"B\" is not among the choices; write"),
+        (prompt(r#""answer":"1","choices":["Rome","Paris"]"#), "the answer \"1\" is not among the choices"),
+        (prompt(&long), "xxx...\", \"2\", \"3\", \"4\", \"5\" and 2 more)"),
+        (prompt(r#""answer":2,"choices":["a","b"]"#), "the answer 2 is no index of 2 choices, which count from 0 to 1"),
+        (prompt(r#""answer":-1,"choices":["a","b"]"#), "the answer -1 is no index"),
+        (prompt(r#""answer":1.0,"choices":["a","b"]"#), "the answer 1.0 is no index"),
+        (prompt(r#""answer":null,"choices":["a","b"]"#), "the answer is null"),
+        (prompt(r#""answer":"a","choices":["a"]"#), "found 1 choice(s); give two or more, or leave \"choices\" out"),
+        (prompt(r#""answer":"a","choices":[]"#), "found 0 choice(s)"),
+        (prompt(r#""answer":"a","choices":["a","b"," a"]"#), "the choice \"a\" stands there twice"),
+        (prompt(r#""answer":"a","choices":["a",""]"#), "the choice number 2 is empty"),
+        (prompt(r#""answer":"a","choices":["a",2]"#), "the choice number 2 is a number; write it as text"),
+        (prompt(r#""answer":"a","choices":"a, b""#), "\"choices\" is a text; write a list of texts"),
+        (
+            unlike,
+            "line 2: this entry has a prompt without choices and line 1 has a prompt with choices; write all entries",
+        ),
+        (
+            "{\"input\":\"a\",\"output\":\"b\"}\n{\"prompt\":\"a\",\"answer\":\"b\"}".into(),
+            "line 2: this entry has a prompt without choices and line 1 has an input and an output",
+        ),
+    ] {
+        let got = refusal("x.jsonl", &text);
+        assert!(got.contains(said), "{text:?}\nexpected {said}\ngot      {got}");
+        assert!(got.len() < 700, "{got}");
+    }
+    // One object in a .json file is a prompt too, and its typos are found.
+    let got = refusal("x.json", r#"{"prompt":"p","answer":"a","choice":["a","b"]}"#);
+    assert!(got.contains("entry 1: the key \"choice\" is not known (did you mean \"choices\"?)"), "{got}");
+}
+
 #[test]
 fn no_bytes_make_the_loader_panic() {
     let seeds = [
+        "{\"prompt\":\"x\",\"answer\":1,\"choices\":[\"y\",\"z\"]}\n{\"prompt\":\"é\",\"answer\":\"z\",\"choices\":[\"y\",\"z\"]}\n",
         "[{\"input\":\"x\",\"output\":[\"y\",\"z\"]},{\"input\":\"\\u00e9\",\"output\":\"z\"}]",
         "{\"en\":\"fr\",\"x\":\"y\",\"x\":\"z\",\"\\ud83d\\ude00\":\"é\"}",
         "{\"input\":\"x\",\"output\":\"y\"}\n{\"input\":\"x\",\"output\":\"é\"}\n",

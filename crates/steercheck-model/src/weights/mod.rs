@@ -22,11 +22,12 @@ use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
 
 use crate::error::{ModelError, Result};
-use crate::gguf::Gguf;
+use crate::gguf::{Gguf, GgufTensor};
 use crate::kernels::Number;
 pub(crate) use mapping::Mapping;
 pub(crate) use matrix::StoredMatrix;
 pub use results::read_tensors;
+pub(crate) use safetensors::offsets_past;
 
 /// The type of a tensor's numbers in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,6 +211,17 @@ impl Container {
     }
 }
 
+/// The tensors of a mapped GGUF file by name.
+pub(crate) fn gguf_tensors(map: &Arc<Mapping>, gguf: &Gguf) -> BTreeMap<String, StoredTensor> {
+    let of = |t: &GgufTensor| StoredTensor {
+        map: map.clone(),
+        range: t.range.clone(),
+        stored: t.stored,
+        shape: t.shape.clone(),
+    };
+    gguf.tensors.iter().map(|(name, t)| (name.clone(), of(t))).collect()
+}
+
 /// All tensors of a model by the name they have in the file.
 pub(crate) struct Weights {
     tensors: BTreeMap<String, StoredTensor>,
@@ -233,16 +245,7 @@ impl Weights {
             return Err(ModelError::NotAModel { path: path.to_path_buf(), reason });
         }
         let gguf = Gguf::parse(map.bytes(), map.name())?;
-        let tensors = gguf
-            .tensors
-            .iter()
-            .map(|(name, t)| {
-                let stored =
-                    StoredTensor { map: map.clone(), range: t.range.clone(), stored: t.stored, shape: t.shape.clone() };
-                (name.clone(), stored)
-            })
-            .collect();
-        Ok((Self::of_maps(tensors, Container::Gguf, &[map]), gguf))
+        Ok((Self::of_maps(gguf_tensors(&map, &gguf), Container::Gguf, &[map]), gguf))
     }
 
     /// Maps one safetensors file.

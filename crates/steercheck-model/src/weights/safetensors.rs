@@ -10,7 +10,7 @@ use crate::files::plain;
 
 /// Whether a byte offset lies past the file's end. The library adds the last one up with the header's length before it
 /// compares the sum with the file's size; version 0.8.0 panics where that overflows and overflow is checked.
-pub(super) fn offsets_past(bytes: &[u8]) -> bool {
+pub(crate) fn offsets_past(bytes: &[u8]) -> bool {
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else { return false };
     let header = usize::try_from(u64::from_le_bytes(*length)).ok().and_then(|n| rest.get(..n));
     let Some(Ok(serde_json::Value::Object(header))) = header.map(serde_json::from_slice) else { return false };

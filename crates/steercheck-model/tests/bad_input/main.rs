@@ -10,6 +10,7 @@ mod gguf;
 mod paths;
 mod pytorch;
 mod safetensors;
+mod vectors;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -69,6 +70,7 @@ fn variant(error: &ModelError) -> &'static str {
         ModelError::NotADecoder { .. } => "NotADecoder",
         ModelError::Config { .. } => "Config",
         ModelError::Tensor { .. } => "Tensor",
+        ModelError::Vector { .. } => "Vector",
         ModelError::Memory { .. } => "Memory",
         ModelError::Plan(_) => "Plan",
         ModelError::NotFinite { .. } => "NotFinite",
