@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use steercheck_eval::task::builtin_names;
+use steercheck_steer::given_vector::{VectorSpec, Where};
 
 use crate::tables::Format;
 
@@ -11,16 +12,16 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done, whatever the verdict
   1  the model or the run is invalid, or a result could not be written
-  2  the model, a task or an option cannot be used";
+  2  the model, a task, a vector or an option cannot be used";
 
 const MODEL_HELP: &str = "\
 A folder with config.json and safetensors or a .bin file, a .gguf file, a name from `steercheck models list`, or a hub id \
 org/name[@revision][:file.gguf] [default: the catalogue's default]";
 
 fn check_help() -> String {
-    let (first, second) = builtin_names().split_at(builtin_names().len() / 2);
+    let (first, second) = builtin_names().split_at(4);
     format!(
-        "Built-in tasks:\n  {},\n  {}\n\nExample:\n  steercheck check smollm2-135m-instruct --tasks present-past,my-task.tsv --seed 1\n\n{EXIT_CODES}",
+        "Built-in tasks: {},\n  {}\n\nExample:\n  steercheck check my-model.gguf --tasks mine.jsonl --vector formal.gguf@12*1.5\n\n{EXIT_CODES}",
         first.join(", "),
         second.join(", ")
     )
@@ -146,31 +147,51 @@ pub(crate) struct CheckOptions {
     /// capitalise, country-capital]
     #[arg(long, value_delimiter = ',', value_name = "TASK")]
     pub(crate) tasks: Vec<String>,
-    /// Which choices: `rigorous` chooses on some items, reports on others and adds placebos; `study` does what the
-    /// published code does
+    /// Judge this vector instead: FILE@BLOCK*STRENGTH, a safetensors file or llama.cpp control vector
+    #[arg(long, value_name = "VECTOR", conflicts_with = "protocol")]
+    pub(crate) vector: Option<VectorSpec>,
+    /// Tokens it is added at: `last` or `all` [default: last]
+    #[arg(long = "where", value_enum, value_name = "TOKENS", hide_possible_values = true, requires = "vector")]
+    pub(crate) positions: Option<Position>,
+    /// `rigorous` chooses on some items, reports on others and adds placebos; `study` does as the published code
     #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true, default_value_t = ProtocolName::Rigorous)]
     pub(crate) protocol: ProtocolName,
-    /// How many items to choose on, items to report on, and seeds: `quick` 24, 48, 1; `standard` 50, 100, 3; `study`
-    /// 50, 50, 1 [default: quick, or study with --protocol study]
+    /// Items to choose on, items to report on, seeds: `quick` 24, 48, 1; `standard` 50, 100, 3; `study` 50, 50, 1
+    /// [default: quick, or study with --protocol study]
     #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true)]
     pub(crate) profile: Option<ProfileName>,
-    /// Seed of demonstrations and vectors, a whole number from 0
+    /// Seed of demonstrations, vectors and placebos
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_seed, allow_negative_numbers = true)]
     pub(crate) seed: u64,
-    /// Folder for the records, one file per task and seed
+    /// Folder for the records
     #[arg(long, default_value = "steercheck-out", value_name = "FOLDER")]
     pub(crate) out: PathBuf,
     /// Print the records as one JSON array instead of tables
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
-    /// Form of the tables: `text`, `md`, `latex`; `csv` and `json` hold every number of the cards [default: text]
+    /// Tables as `text` (default), `md`, `csv`, `json`, `latex`
     #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, hide_default_value = true, default_value_t = Format::Text)]
     pub(crate) format: Format,
-    /// Report even on a model that fails its conformance checks
+    /// Report even on a model that fails its checks
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) loading: Loading,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Position {
+    Last,
+    All,
+}
+
+impl From<Position> for Where {
+    fn from(position: Position) -> Self {
+        match position {
+            Position::Last => Self::Last,
+            Position::All => Self::All,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

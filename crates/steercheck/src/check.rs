@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use steercheck_eval::card::cards;
-use steercheck_eval::cell::{Presented, Subject, TaskVectorCell, TaskVectorOptions};
+use steercheck_eval::cell::{Cell, Presented, Subject, TaskVectorCell, TaskVectorOptions, VectorCell, VectorOptions};
 use steercheck_eval::conformance::{Extent, Summary};
-use steercheck_eval::task::{self, LoadOptions as TaskOptions, Task};
 use steercheck_eval::record::{self, Written};
+use steercheck_eval::task::{self, LoadOptions as TaskOptions, Task};
 use steercheck_eval::{EvalError, Profile, Protocol, Record};
-use steercheck_model::{Loaded, Model, Tokenizer};
+use steercheck_model::{Loaded, Model, Tokenizer, read_vectors};
+use steercheck_steer::given_vector::{GivenVector, Where};
 
 use crate::arguments::{CheckOptions, ProfileName, ProtocolName};
 use crate::error::CliError;
@@ -30,6 +31,7 @@ pub(crate) struct NotRun {
 pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     let (protocol, profile) = sizes(options);
     let tasks = tasks(options, &protocol)?;
+    let given = options.vector.as_ref().map(|v| read_vectors(&v.file, v.tensor.as_deref())).transpose()?;
     // Minutes of work must not end in a folder that cannot be written.
     record::check_folder(&options.out)?;
     let found = models::find(options.model.as_deref(), options.loading.accept_licence, false)?;
@@ -37,11 +39,13 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     let memory = loading::memory(&options.loading);
     let Loaded { mut model, tokenizer, reading } = loading::open(&found.path, &options.loading, memory)?;
     let tokenizer = tokenizer?;
-    let (cells, not_run) = prepare(&model, &tokenizer, &tasks, &protocol, &profile, options.seed)?;
+    let vector = options.vector.as_ref().zip(given).map(|(spec, file)| GivenVector::resolve(spec, &file, &model.spec));
+    let run = Run { protocol, profile, vector: vector.transpose()?, options };
+    let (cells, not_run) = run.prepare(&model, &tokenizer, &tasks)?;
     if let Some(first) = not_run.first().filter(|_| cells.is_empty() || !options.tasks.is_empty()) {
         return Err(CliError::Usage(first.reason.to_string()));
     }
-    let passes = Extent::Short.passes() + cells.iter().map(TaskVectorCell::passes).sum::<f64>();
+    let passes = Extent::Short.passes() + cells.iter().map(Cell::passes).sum::<f64>();
     cost::tell(&model.info, memory, reading, passes);
     let conformance = verify::before_a_check(&model, &tokenizer, options.force)?;
     let records = run_cells(&mut model, &tokenizer, &cells, &conformance, options)?;
@@ -101,41 +105,58 @@ fn tasks(options: &CheckOptions, protocol: &Protocol) -> Result<Vec<Task>, CliEr
     Ok(out)
 }
 
-fn prepare(
-    model: &Model,
-    tokenizer: &Tokenizer,
-    tasks: &[Task],
-    protocol: &Protocol,
-    profile: &Profile,
-    seed: u64,
-) -> Result<(Vec<TaskVectorCell>, Vec<NotRun>), CliError> {
-    let subject = Subject { model, tokenizer };
-    let (mut cells, mut not_run) = (Vec::new(), Vec::new());
-    for task in tasks {
-        for seed in (0..profile.seeds as u64).map(|i| seed.wrapping_add(i)) {
-            let options = TaskVectorOptions {
-                protocol: protocol.clone(),
-                profile: profile.clone(),
-                seed,
-                presented: Presented::Method,
-            };
-            match TaskVectorCell::prepare(&subject, task, &options) {
-                Ok(cell) => cells.push(cell),
-                Err(reason @ EvalError::TooFewItems { .. }) => {
-                    not_run.push(NotRun { task: task.name.clone(), reason });
-                    break;
+/// What is run on every task.
+struct Run<'a> {
+    protocol: Protocol,
+    profile: Profile,
+    /// The user's vector; none runs the methods.
+    vector: Option<GivenVector>,
+    options: &'a CheckOptions,
+}
+
+impl Run<'_> {
+    /// The cells of every task and seed, and the tasks that cannot be run on this model.
+    fn prepare(
+        &self,
+        model: &Model,
+        tokenizer: &Tokenizer,
+        tasks: &[Task],
+    ) -> Result<(Vec<Cell>, Vec<NotRun>), CliError> {
+        let subject = Subject { model, tokenizer };
+        let (mut cells, mut not_run) = (Vec::new(), Vec::new());
+        for task in tasks {
+            for seed in (0..self.profile.seeds as u64).map(|i| self.options.seed.wrapping_add(i)) {
+                match self.cell(&subject, task, seed) {
+                    Ok(cell) => cells.push(cell),
+                    Err(reason @ EvalError::TooFewItems { .. }) => {
+                        not_run.push(NotRun { task: task.name.clone(), reason });
+                        break;
+                    }
+                    Err(e) => return Err(e.into()),
                 }
-                Err(e) => return Err(e.into()),
             }
         }
+        Ok((cells, not_run))
     }
-    Ok((cells, not_run))
+
+    fn cell(&self, subject: &Subject<'_>, task: &Task, seed: u64) -> Result<Cell, EvalError> {
+        let profile = self.profile.clone();
+        Ok(if let Some(vector) = &self.vector {
+            let positions = self.options.positions.map_or(Where::Last, Into::into);
+            let options = VectorOptions { vector: vector.clone(), positions, profile, seed };
+            Cell::Vector(Box::new(VectorCell::prepare(subject, task, &options)?))
+        } else {
+            let protocol = self.protocol.clone();
+            let options = TaskVectorOptions { protocol, profile, seed, presented: Presented::Method };
+            Cell::TaskVector(Box::new(TaskVectorCell::prepare(subject, task, &options)?))
+        })
+    }
 }
 
 fn run_cells(
     model: &mut Model,
     tokenizer: &Tokenizer,
-    cells: &[TaskVectorCell],
+    cells: &[Cell],
     conformance: &Summary,
     options: &CheckOptions,
 ) -> Result<Vec<Record>, CliError> {
@@ -145,7 +166,7 @@ fn run_cells(
     let subject = Subject { model, tokenizer };
     let mut records = Vec::with_capacity(cells.len());
     for (i, cell) in cells.iter().enumerate() {
-        let what = format!("task vectors, {}", cell.task_name());
+        let what = cell.title();
         work.begin(&what);
         let started = Instant::now();
         let finished = cell.run(&subject)?;

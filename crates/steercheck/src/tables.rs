@@ -52,9 +52,8 @@ impl Table {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let mut out = format!("**{}**\n\n", self.title);
         out += &line(self.head.iter().map(|(text, _)| cell(text)).collect());
-        out += &line(
-            self.head.iter().map(|(_, f)| if *f == Flush::Right { "---:" } else { "---" }.to_string()).collect(),
-        );
+        out +=
+            &line(self.head.iter().map(|(_, f)| if *f == Flush::Right { "---:" } else { "---" }.to_string()).collect());
         for row in &self.rows {
             out += &line(row.iter().map(|text| cell(text)).collect());
         }
@@ -66,7 +65,9 @@ impl Table {
         let columns: String = self.head.iter().map(|(_, f)| if *f == Flush::Right { 'r' } else { 'l' }).collect();
         let line = |cells: Vec<String>| format!("    {} \\\\\n", cells.join(" & "));
         let caption = latex_text(&[self.title.as_str(), &self.note].join(". "));
-        let mut out = format!("\\begin{{table}}\n  \\centering\n  \\caption{{{caption}}}\n  \\begin{{tabular}}{{{columns}}}\n    \\toprule\n");
+        let mut out = format!(
+            "\\begin{{table}}\n  \\centering\n  \\caption{{{caption}}}\n  \\begin{{tabular}}{{{columns}}}\n    \\toprule\n"
+        );
         out += &line(self.head.iter().map(|(text, _)| latex_text(&text.replace('\n', " "))).collect());
         out += "    \\midrule\n";
         for row in &self.rows {
@@ -174,7 +175,13 @@ mod tests {
         let want = "**Accuracy, 95 %**\n\n| task | parts: one |\n| --- | ---: |\n| a_b | 4 [1–14] |\n| c\\|d | −5 |\n\nn = 48\n";
         assert_eq!(table().markdown(), want);
         let latex = table().latex();
-        for part in ["\\caption{Accuracy, 95 \\%. n = 48}", "{lr}", "task & parts: one \\\\", "a\\_b & 4 [1--14] \\\\", "c|d & $-$5"] {
+        for part in [
+            "\\caption{Accuracy, 95 \\%. n = 48}",
+            "{lr}",
+            "task & parts: one \\\\",
+            "a\\_b & 4 [1--14] \\\\",
+            "c|d & $-$5",
+        ] {
             assert!(latex.contains(part), "{part} is not in {latex}");
         }
     }

@@ -44,7 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn share(k: usize, n: usize) -> String {
-    let e = wilson(k, n, LEVEL).map(|e| format!("{:.2} % [{:.2}, {:.2}]", 100.0 * e.point, 100.0 * e.low, 100.0 * e.high));
+    let e =
+        wilson(k, n, LEVEL).map(|e| format!("{:.2} % [{:.2}, {:.2}]", 100.0 * e.point, 100.0 * e.low, 100.0 * e.high));
     format!("{k} of {n}: {}", e.unwrap_or_else(|_| "–".into()))
 }
 
@@ -52,7 +53,16 @@ fn share(k: usize, n: usize) -> String {
 fn simulated(truths: &[Truth], families: usize) -> f64 {
     let head: Vec<String> = SIZES
         .iter()
-        .map(|s| format!("{} items, {} seed{}, {} cell{} a family", s.items, s.seeds, plural(s.seeds), s.family, plural(s.family)))
+        .map(|s| {
+            format!(
+                "{} items, {} seed{}, {} cell{} a family",
+                s.items,
+                s.seeds,
+                plural(s.seeds),
+                s.family,
+                plural(s.family)
+            )
+        })
         .collect();
     println!("| truth | {} |\n| --- |{}", head.join(" | "), " --- |".repeat(SIZES.len()));
     let mut worst: f64 = 0.0;
@@ -69,12 +79,12 @@ fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
 }
 
-/// Prints verdicts by placebo; returns the share of positive ones over all.
+/// Prints verdicts by placebo; returns the share of positive ones among those that could be.
 fn presented(model: &std::path::Path, seeds: u64) -> Result<f64, Box<dyn Error>> {
     let runs = real::run(model, seeds)?;
     let mut verdicts: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
     let (mut positive, mut cells) = (0, 0);
-    for (presented, seed, cards) in &runs {
+    for real::Run { presented, seed, cards } in &runs {
         let name = presented.placebo().unwrap_or("method");
         for card in cards {
             let Some(verdict) = card.verdict else { continue };
@@ -86,14 +96,25 @@ fn presented(model: &std::path::Path, seeds: u64) -> Result<f64, Box<dyn Error>>
             }
         }
     }
-    let columns = [Verdict::Reliable, Verdict::Partial, Verdict::NoEffect, Verdict::Inconclusive, Verdict::Harmful, Verdict::Untestable]
-        .map(Verdict::text);
+    let columns = [
+        Verdict::Reliable,
+        Verdict::Partial,
+        Verdict::NoEffect,
+        Verdict::Inconclusive,
+        Verdict::Harmful,
+        Verdict::Untestable,
+    ]
+    .map(Verdict::text);
     println!("| presented | cells | {} |\n| --- | --- |{}", columns.join(" | "), " --- |".repeat(columns.len()));
     for (name, counts) in &verdicts {
         let row = columns.map(|c| counts.get(c).copied().unwrap_or(0).to_string());
         println!("| {name} | {} | {} |", counts.values().sum::<usize>(), row.join(" | "));
     }
     let testable: usize = verdicts.values().flatten().filter(|(v, _)| **v != "untestable").map(|(_, n)| n).sum();
-    println!("\nreliable or partial: {}; of those that were testable: {}", share(positive, cells), share(positive, testable.max(1)));
-    Ok(positive as f64 / cells.max(1) as f64)
+    println!(
+        "\nreliable or partial: {}; of those that were testable: {}",
+        share(positive, cells),
+        share(positive, testable.max(1))
+    );
+    Ok(positive as f64 / testable.max(1) as f64)
 }

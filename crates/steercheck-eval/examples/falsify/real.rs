@@ -13,9 +13,16 @@ use steercheck_model::{LoadOptions, Loaded};
 pub(crate) const PRESENTED: [Presented; 3] =
     [Presented::RandomDirection, Presented::ShuffledLabels, Presented::WrongTask];
 
+/// The cards of one placebo and seed, a task each.
+pub(crate) struct Run {
+    pub(crate) presented: Presented,
+    pub(crate) seed: u64,
+    pub(crate) cards: Vec<Card>,
+}
+
 /// Runs every built-in task with a placebo in the method's place, once per seed. Tasks with too few items for the tokenizer are left
 /// out, and named.
-pub(crate) fn run(model: &Path, seeds: u64) -> Result<Vec<(Presented, u64, Vec<Card>)>, Box<dyn std::error::Error>> {
+pub(crate) fn run(model: &Path, seeds: u64) -> Result<Vec<Run>, Box<dyn std::error::Error>> {
     let loaded = Loaded::open(model, &LoadOptions::default())?;
     let tokenizer = loaded.tokenizer?;
     let subject = Subject { model: &loaded.model, tokenizer: &tokenizer };
@@ -24,12 +31,8 @@ pub(crate) fn run(model: &Path, seeds: u64) -> Result<Vec<(Presented, u64, Vec<C
         for seed in 0..seeds {
             let mut records: Vec<Record> = Vec::new();
             for name in builtin_names() {
-                let options = TaskVectorOptions {
-                    protocol: Protocol::RIGOROUS,
-                    profile: Profile::QUICK,
-                    seed,
-                    presented,
-                };
+                let options =
+                    TaskVectorOptions { protocol: Protocol::RIGOROUS, profile: Profile::QUICK, seed, presented };
                 match TaskVectorCell::prepare(&subject, &task::builtin(name)?, &options) {
                     Ok(cell) => records.push(cell.run(&subject)?.record),
                     Err(EvalError::TooFewItems { task, usable, .. }) if seed == 0 => {
@@ -40,10 +43,14 @@ pub(crate) fn run(model: &Path, seeds: u64) -> Result<Vec<(Presented, u64, Vec<C
                 }
             }
             // Each alone in its family, which is when the tests are least strict.
-            let judged = records.iter().map(|r| Ok(cards(std::slice::from_ref(r))?.remove(0))).collect::<Result<Vec<Card>, CardError>>()?;
-            let found: Vec<&str> = judged.iter().filter_map(|c| c.verdict.map(steercheck_eval::card::Verdict::text)).collect();
+            let judged = records
+                .iter()
+                .map(|r| Ok(cards(std::slice::from_ref(r))?.remove(0)))
+                .collect::<Result<Vec<Card>, CardError>>()?;
+            let found: Vec<&str> =
+                judged.iter().filter_map(|c| c.verdict.map(steercheck_eval::card::Verdict::text)).collect();
             eprintln!("{}, seed {seed}: {}", presented.placebo().unwrap_or("method"), found.join(", "));
-            out.push((presented, seed, judged));
+            out.push(Run { presented, seed, cards: judged });
         }
     }
     Ok(out)

@@ -119,7 +119,6 @@ fn evidence(truth: &Truth, size: Size, task: usize, rng: &mut ChaCha8Rng) -> Evi
         dose: None,
         choices: Vec::new(),
         invalid: None,
-        side_effects: Vec::new(),
     }
 }
 

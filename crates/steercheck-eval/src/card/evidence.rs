@@ -71,9 +71,7 @@ impl Evidence {
             if a.plan.seed == b.plan.seed {
                 return Err(CardError::SeedTwice { task: a.about.task.name.clone(), seed: a.plan.seed });
             }
-            let items = |r: &Record| r.results.items.test.iter().map(|i| (i.input.clone(), i.answer.clone())).collect();
-            let (left, right): (Vec<(String, String)>, Vec<(String, String)>) = (items(a), items(b));
-            if without_seed(&a.plan) != without_seed(&b.plan) || left != right {
+            if without_seed(&a.plan) != without_seed(&b.plan) || !same_items(a, b) {
                 return Err(CardError::NotOneCell { task: a.about.task.name.clone() });
             }
         }
@@ -89,12 +87,21 @@ impl Evidence {
             settings: records.iter().map(|r| r.results.chosen.setting.clone()).collect(),
             n: first.plan.counts.test,
             hits,
-            answer_log_probs: if paired { log_probs("zero-shot").zip(log_probs("steered")).map(|(a, b)| [a, b]) } else { None },
+            answer_log_probs: if paired {
+                log_probs("zero-shot").zip(log_probs("steered")).map(|(a, b)| [a, b])
+            } else {
+                None
+            },
             dose: dose(&records),
             choices: records.iter().filter_map(|r| choice(r)).collect(),
             invalid: records.iter().find_map(|r| invalid(r)),
         })
     }
+}
+
+fn same_items(a: &Record, b: &Record) -> bool {
+    let (a, b) = (&a.results.items.test, &b.results.items.test);
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (&a.input, &a.answer) == (&b.input, &b.answer))
 }
 
 /// A plan as it is for every seed.

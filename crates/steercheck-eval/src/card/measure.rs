@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 use steercheck_stats::{
-    Bootstrap, Error, Estimate, Spread, bca, bca_of_means, difference, mean, paired_difference, sign_flip, spread,
+    Bootstrap, Error, Estimate, Spread, bca, bca_of_means, difference, paired_score, share, sign_flip, spread,
     steerability, wilson, worst_decile,
 };
 
-use super::evidence::{Choice, Evidence, Subject};
 use super::CardError;
+use super::evidence::{Choice, Evidence, Subject};
 use crate::record::Setting;
 
 /// Confidence level of every interval.
@@ -72,7 +72,7 @@ pub struct Comparison {
     pub accuracy: Estimate,
     /// Steered minus that.
     pub advantage: Estimate,
-    /// p of no difference: exact sign-flip test over items, which is McNemar's for one seed.
+    /// p of no difference: exact sign-flip test over items, which is that of `McNemar` for one seed.
     pub p: f64,
 }
 
@@ -138,16 +138,16 @@ impl Measuring<'_> {
         let few = self.per_item("few-shot");
         let paired = zero.len() == steered.len() && e.answer_log_probs.is_some();
         let optimism = self.optimism()?;
-        let zero_shot = self.accuracy(&zero)?;
-        let on_test = self.accuracy(&steered)?;
+        let zero_shot = share(&zero, None, LEVEL)?;
+        let on_test = share(&steered, None, LEVEL)?;
         // A protocol that reports the items that chose the setting is shown as it reports.
         let reported = match &optimism {
             Some(optimism) if !paired => optimism.dev,
             _ => on_test,
         };
-        let few_shot = few.as_ref().map(|few| self.accuracy(few)).transpose()?;
+        let few_shot = few.as_ref().map(|few| share(few, None, LEVEL)).transpose()?;
         let gain = |arm: &[f64], estimate: &Estimate| {
-            if paired { paired_difference(arm, &zero, None, &self.bootstrap) } else { Ok(difference(estimate, &zero_shot)) }
+            if paired { paired_score(arm, &zero, None, LEVEL) } else { Ok(difference(estimate, &zero_shot)) }
         };
         let few_shot_gain = match (&few, &few_shot) {
             (Some(few), Some(estimate)) => Some(gain(few, estimate)?),
@@ -187,15 +187,6 @@ impl Measuring<'_> {
         Some((0..seeds.first()?.len()).map(share).collect())
     }
 
-    /// Mean over items: Wilson's interval for one seed, else the bootstrap's over items.
-    fn accuracy(&self, per_item: &[f64]) -> Result<Estimate, Error> {
-        let whole = |x: &f64| *x <= 0.0 || *x >= 1.0;
-        if self.evidence.seeds.len() == 1 || per_item.windows(2).all(|w| w[0].to_bits() == w[1].to_bits() && whole(&w[0])) {
-            return wilson(per_item.iter().filter(|x| **x >= 1.0).count(), per_item.len(), LEVEL);
-        }
-        mean(per_item, None, &self.bootstrap)
-    }
-
     /// Two-sided p of steered against another arm on the same items.
     fn p(&self, arm: &str) -> Result<f64, Error> {
         let hits = &self.evidence.hits;
@@ -212,8 +203,8 @@ impl Measuring<'_> {
             let Some(placebo) = self.per_item(arm) else { continue };
             out.push(Comparison {
                 arm: arm.to_string(),
-                accuracy: self.accuracy(&placebo)?,
-                advantage: paired_difference(steered, &placebo, None, &self.bootstrap)?,
+                accuracy: share(&placebo, None, LEVEL)?,
+                advantage: paired_score(steered, &placebo, None, LEVEL)?,
                 p: self.p(arm)?,
             });
         }
@@ -271,9 +262,9 @@ impl Measuring<'_> {
         let (Some(before), Some(after)) = (hits.get("zero-shot"), hits.get("steered")) else {
             return wilson(0, self.evidence.n, LEVEL);
         };
-        let lost = |i: usize| before.iter().zip(after).filter(|(b, a)| b[i] && !a[i]).count() as f64;
-        let share: Vec<f64> = (0..self.evidence.n).map(|i| lost(i) / before.len() as f64).collect();
-        self.accuracy(&share)
+        let count = |i: usize| before.iter().zip(after).filter(|(b, a)| b[i] && !a[i]).count() as f64;
+        let lost: Vec<f64> = (0..self.evidence.n).map(|i| count(i) / before.len() as f64).collect();
+        share(&lost, None, LEVEL)
     }
 
     /// Share of the items, over the seeds, whose outcome differs from the unsteered model's.
@@ -299,19 +290,20 @@ impl Measuring<'_> {
     fn optimism(&self) -> Result<Option<Optimism>, Error> {
         let choices = &self.evidence.choices;
         let Some(first) = choices.first() else { return Ok(None) };
-        let over_seeds = |hits: fn(&Choice) -> usize| {
-            choices.iter().map(hits).sum::<usize>() as f64 / choices.len() as f64
-        };
+        let over_seeds =
+            |hits: fn(&Choice) -> usize| choices.iter().map(hits).sum::<usize>() as f64 / choices.len() as f64;
         // Wilson's interval at the mean count of the seeds, to the next whole item: their items are the same, so that more seeds
         // do not make it narrower.
-        let share = |hits: f64, n: usize| wilson(hits.round() as usize, n, LEVEL).map(|e| Estimate { point: hits / n as f64, ..e });
+        let rate = |hits: f64, n: usize| {
+            wilson(hits.round() as usize, n, LEVEL).map(|e| Estimate { point: hits / n as f64, ..e })
+        };
         let test = self.per_item("steered").map_or(0.0, |items| items.iter().sum::<f64>());
         let n = self.evidence.n;
         let oracle = over_seeds(|c| c.oracle_hits);
         Ok(Some(Optimism {
-            dev: share(over_seeds(|c| c.dev_hits), first.dev)?,
-            test: share(test, n)?,
-            oracle: share(oracle, n)?,
+            dev: rate(over_seeds(|c| c.dev_hits), first.dev)?,
+            test: rate(test, n)?,
+            oracle: rate(oracle, n)?,
             optimism: (oracle - test) / n as f64,
         }))
     }

@@ -4,10 +4,10 @@
 
 mod evidence;
 mod measure;
-mod verdict;
-mod wording;
 #[cfg(test)]
 mod tests;
+mod verdict;
+mod wording;
 
 pub use evidence::{Choice, Evidence, Subject};
 pub use measure::{Comparison, LEVEL, Measured, Optimism, Recovery, SideEffectsMeasured};
@@ -31,7 +31,9 @@ pub enum CardError {
         seed: u64,
     },
     /// Records of different runs.
-    #[error("the records of the task '{task}' differ by more than their seeds, so that they cannot be put together; judge them apart")]
+    #[error(
+        "the records of the task '{task}' differ by more than their seeds, so that they cannot be put together; judge them apart"
+    )]
     NotOneCell {
         /// The task.
         task: String,

@@ -3,6 +3,8 @@ use crate::conformance::Summary;
 use crate::record::Record;
 use crate::record::sample::{first, record, with_hits};
 
+type Change = fn(&mut Record);
+
 /// The card of one task's record.
 fn card(hits: [usize; 6]) -> Card {
     cards(&[with_hits("past", 0, 48, hits)]).unwrap().remove(0)
@@ -45,7 +47,9 @@ fn a_placebo_that_does_as_well_takes_the_verdict_away() {
 #[test]
 fn a_verdict_carries_the_figures_that_decide() {
     let positive = card([2, 40, 36, 1, 8, 0]).reason;
-    for part in ["+71 points [", "89 % of what five examples gain", "the closest (shuffled-labels)", "75 % steered", "n = 48"] {
+    for part in
+        ["+71 points [", "89 % of what five examples gain", "the closest (shuffled-labels)", "75 % steered", "n = 48"]
+    {
         assert!(positive.contains(part), "{part} is not in: {positive}");
     }
     let open = card([10, 40, 15, 10, 10, 10]).reason;
@@ -53,13 +57,16 @@ fn a_verdict_carries_the_figures_that_decide() {
     let items = open.split("about ").nth(1).and_then(|t| t.split(' ').next()).and_then(|n| n.parse::<usize>().ok());
     assert!(items.is_some_and(|n| n > 48), "{open}");
     let partial = card([2, 44, 16, 1, 2, 0]).reason;
-    assert!(partial.contains("33 % of what five examples gain, less than the 50 % that would make it reliable"), "{partial}");
+    assert!(
+        partial.contains("33 % of what five examples gain, less than the 50 % that would make it reliable"),
+        "{partial}"
+    );
 }
 
 #[test]
 fn strength_zero_that_changes_something_an_edit_that_missed_and_a_model_that_fails_make_a_run_invalid() {
     let good = || with_hits("past", 0, 48, [2, 40, 36, 1, 8, 0]);
-    let changes: [(fn(&mut Record), &str); 3] = [
+    let changes: [(Change, &str); 3] = [
         (|r| r.results.arms[3].outcomes[5].log_prob += 1e-12, "strength 0 changed the answer to item 5"),
         (|r| r.results.arms[2].outcomes[7].receipts[0].fired = 0, "'steered' did not fire as planned on item 7"),
         (
@@ -101,8 +108,11 @@ fn seeds_of_one_cell_make_one_card_whose_items_are_averaged() {
 
 #[test]
 fn a_gain_that_one_seed_lacks_is_partial_at_most() {
-    let records =
-        [with_hits("past", 0, 100, [4, 90, 90, 3, 5, 0]), with_hits("past", 1, 100, [4, 90, 90, 3, 5, 0]), with_hits("past", 2, 100, [4, 90, 4, 3, 5, 0])];
+    let records = [
+        with_hits("past", 0, 100, [4, 90, 90, 3, 5, 0]),
+        with_hits("past", 1, 100, [4, 90, 90, 3, 5, 0]),
+        with_hits("past", 2, 100, [4, 90, 4, 3, 5, 0]),
+    ];
     let card = cards(&records).unwrap().remove(0);
     assert_eq!(card.verdict, Some(Verdict::Partial), "{}", card.reason);
     assert!(card.reason.contains("but not on every seed"), "{}", card.reason);

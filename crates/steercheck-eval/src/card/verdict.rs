@@ -98,8 +98,7 @@ pub fn judge(measured: Vec<Measured>) -> Result<Vec<Card>, CardError> {
     models.sort();
     models.dedup();
     for model in models {
-        let of_model: Vec<usize> =
-            (0..cards.len()).filter(|i| cards[*i].measured.subject.model_key == model).collect();
+        let of_model: Vec<usize> = (0..cards.len()).filter(|i| cards[*i].measured.subject.model_key == model).collect();
         adjust(&mut cards, &of_model, |card| card.p_adjusted.as_mut())?;
         let mut names: Vec<String> =
             of_model.iter().flat_map(|i| cards[*i].measured.placebos.iter().map(|p| p.arm.clone())).collect();
@@ -132,11 +131,7 @@ fn unjudged(measured: Measured) -> Card {
 }
 
 /// Replaces the p-values that `of` points to by Holm's.
-fn adjust(
-    cards: &mut [Card],
-    family: &[usize],
-    of: impl Fn(&mut Card) -> Option<&mut f64>,
-) -> Result<(), CardError> {
+fn adjust(cards: &mut [Card], family: &[usize], of: impl Fn(&mut Card) -> Option<&mut f64>) -> Result<(), CardError> {
     let mut p = Vec::new();
     for i in family {
         p.extend(of(&mut cards[*i]).map(|p| (*i, *p)));
@@ -156,7 +151,7 @@ fn adjust(
     Ok(())
 }
 
-/// The smallest gain that McNemar's exact test detects, to a tenth of a point.
+/// The smallest gain that the exact test detects, to a tenth of a point.
 fn detectable(measured: &Measured) -> Option<f64> {
     let changed = measured.changed?;
     let power = |gain: f64| mcnemar_power(gain, changed.max(gain).min(1.0), measured.n, ALPHA).unwrap_or(0.0);
@@ -216,6 +211,7 @@ fn settling(measured: &Measured) -> Option<usize> {
     let changed = wilson((measured.changed? * n as f64).round() as usize, n, LEVEL).ok()?.high;
     let sd = (changed - gain * gain).max(0.0).sqrt();
     let distances = [gain.abs(), LEAST_GAIN - gain];
-    let needed = distances.into_iter().filter(|d| *d > 0.0).filter_map(|d| items_needed(d, sd, ALPHA, POWER).ok()).min();
+    let needed =
+        distances.into_iter().filter(|d| *d > 0.0).filter_map(|d| items_needed(d, sd, ALPHA, POWER).ok()).min();
     needed.map(|needed| needed.max(n + 1))
 }

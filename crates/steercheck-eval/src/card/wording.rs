@@ -66,7 +66,11 @@ pub(super) fn positive(m: &Measured, enough: bool, every_seed: bool) -> String {
 
 pub(super) fn small(m: &Measured) -> String {
     let least = 100.0 * LEAST_GAIN;
-    format!("steering changes the accuracy by {}, surely by less than {least:.0} points up ({})", points(&m.effect), arms(m))
+    format!(
+        "steering changes the accuracy by {}, surely by less than {least:.0} points up ({})",
+        points(&m.effect),
+        arms(m)
+    )
 }
 
 pub(super) fn unbeaten(m: &Measured, placebo: &Comparison) -> String {
@@ -82,5 +86,9 @@ pub(super) fn unbeaten(m: &Measured, placebo: &Comparison) -> String {
 
 pub(super) fn inconclusive(m: &Measured, items: Option<usize>) -> String {
     let items = items.map_or_else(String::new, |n| format!("; about {n} items would settle it"));
-    format!("steering changes the accuracy by {}, which leaves open whether it helps{items} ({})", points(&m.effect), arms(m))
+    format!(
+        "steering changes the accuracy by {}, which leaves open whether it helps{items} ({})",
+        points(&m.effect),
+        arms(m)
+    )
 }

@@ -1,66 +1,92 @@
-//! Scoring whole answers: the tokens after the first, teacher forced, with the edit where it was, at the last token of the
-//! prompt.
+//! Scoring whole answers: the tokens after the first, teacher forced, with the edits where they were: at the last token of the
+//! prompt, or at every position.
 
 use steercheck_model::{Edit, FinalNorm, HeadKind, Model, Positions, Row};
 use steercheck_steer::task_vector;
 
 use crate::error::EvalError;
-use crate::prompt::Question;
+use crate::prompt::Candidates;
 
-/// Question and number of answer tokens before the one to be scored, with the prompt that ends there.
-fn places(questions: &[&Question]) -> (Vec<(usize, usize)>, Vec<Vec<u32>>) {
-    let places: Vec<(usize, usize)> =
-        questions.iter().enumerate().flat_map(|(i, q)| (1..q.answer.len()).map(move |n| (i, n))).collect();
-    let prompts = places.iter().map(|(i, n)| questions[*i].with_answer(*n)).collect();
+/// The first tokens of all candidates, the right one's first.
+pub(super) fn first_tokens(candidates: &Candidates) -> Vec<u32> {
+    candidates.answers.iter().map(|answer| answer[0]).collect()
+}
+
+/// A later token of a candidate: item, candidate, its tokens before this one.
+#[derive(Clone, Copy)]
+struct Place {
+    item: usize,
+    candidate: usize,
+    before: usize,
+}
+
+/// Every later token with the prompt that ends before it.
+fn places(items: &[&Candidates]) -> (Vec<Place>, Vec<Vec<u32>>) {
+    let mut places = Vec::new();
+    for (item, candidates) in items.iter().enumerate() {
+        for (candidate, answer) in candidates.answers.iter().enumerate() {
+            places.extend((1..answer.len()).map(|before| Place { item, candidate, before }));
+        }
+    }
+    let prompt = |p: &Place| {
+        let Candidates { prompt, answers, .. } = items[p.item];
+        [&prompt[..], &answers[p.candidate][..p.before]].concat()
+    };
+    let prompts = places.iter().map(prompt).collect();
     (places, prompts)
 }
 
-/// For every question, the sum of the log-probabilities of its answer's second and later tokens, once for each of its
-/// lists of edits (an empty list is the unsteered model). `edits` has one entry per question.
+/// For every item, the sum of the log-probabilities of each candidate's second and later tokens, once for each of its
+/// lists of edits (an empty list is the unsteered model): `[items][variants][candidates]`. `edits` is `[items][variants]`.
 pub(super) fn later_tokens(
     model: &Model,
-    questions: &[&Question],
+    items: &[&Candidates],
     edits: &[Vec<Vec<Edit>>],
-) -> Result<Vec<Vec<f64>>, EvalError> {
-    let mut sums: Vec<Vec<f64>> = edits.iter().map(|arms| vec![0.0; arms.len()]).collect();
-    let (places, prompts) = places(questions);
+) -> Result<Vec<Vec<Vec<f64>>>, EvalError> {
+    let none = |(variants, item): (&Vec<Vec<Edit>>, &&Candidates)| vec![vec![0.0; item.answers.len()]; variants.len()];
+    let mut sums: Vec<Vec<Vec<f64>>> = edits.iter().zip(items).map(none).collect();
+    let (places, prompts) = places(items);
     if places.is_empty() {
         return Ok(sums);
     }
     let prefixes = model.prefill(&prompts)?;
+    let everywhere = edits.iter().flatten().flatten().any(|e| e.positions == Positions::All);
     let (mut rows, mut asked, mut targets) = (Vec::new(), Vec::new(), Vec::new());
-    for ((i, n), prefix) in places.iter().zip(&prefixes) {
-        let last = questions[*i].prompt.len() - 1;
-        for (arm, edits) in edits[*i].iter().enumerate() {
-            let at = |e: &Edit| Edit { positions: Positions::At(vec![last]), ..e.clone() };
+    for (place, prefix) in places.iter().zip(&prefixes) {
+        let last = items[place.item].prompt.len() - 1;
+        for (variant, edits) in edits[place.item].iter().enumerate() {
+            let at = |e: &Edit| match e.positions {
+                Positions::All => e.clone(),
+                _ => Edit { positions: Positions::At(vec![last]), ..e.clone() },
+            };
             rows.push(if edits.is_empty() {
-                Row::baseline_from(prefix, last)
+                Row::baseline_from(prefix, if everywhere { 0 } else { last })
             } else {
                 Row::edited(prefix, edits.iter().map(at).collect())
             });
-            asked.push(vec![questions[*i].answer[*n]]);
-            targets.push((*i, arm));
+            asked.push(vec![items[place.item].answers[place.candidate][place.before]]);
+            targets.push((*place, variant));
         }
     }
     let (readings, _) = task_vector::read_rows(model, &rows, &asked)?;
-    for ((i, arm), reading) in targets.into_iter().zip(readings) {
-        sums[i][arm] += reading.tokens.first().map_or(f64::NAN, |t| t.log_prob);
+    for ((place, variant), reading) in targets.into_iter().zip(readings) {
+        sums[place.item][variant][place.candidate] += reading.tokens.first().map_or(f64::NAN, |t| t.log_prob);
     }
     Ok(sums)
 }
 
-/// The same for unsteered prompts that are only traced, without prefixes: few-shot prompts.
-pub(super) fn later_tokens_unsteered(model: &Model, questions: &[&Question]) -> Result<Vec<f64>, EvalError> {
-    let mut sums = vec![0.0; questions.len()];
-    let (places, prompts) = places(questions);
+/// The same for unsteered prompts that are only traced, without prefixes: few-shot prompts. `[items][candidates]`.
+pub(super) fn later_tokens_unsteered(model: &Model, items: &[&Candidates]) -> Result<Vec<Vec<f64>>, EvalError> {
+    let mut sums: Vec<Vec<f64>> = items.iter().map(|item| vec![0.0; item.answers.len()]).collect();
+    let (places, prompts) = places(items);
     if places.is_empty() {
         return Ok(sums);
     }
-    let asked: Vec<Vec<u32>> = places.iter().map(|(i, n)| vec![questions[*i].answer[*n]]).collect();
+    let asked: Vec<Vec<u32>> = places.iter().map(|p| vec![items[p.item].answers[p.candidate][p.before]]).collect();
     let top = model.last_residual(&prompts)?;
     let readings = model.read(&top, FinalNorm::Apply, HeadKind::Full, &asked)?;
-    for ((i, _), reading) in places.into_iter().zip(readings) {
-        sums[i] += reading.tokens.first().map_or(f64::NAN, |t| t.log_prob);
+    for (place, reading) in places.into_iter().zip(readings) {
+        sums[place.item][place.candidate] += reading.tokens.first().map_or(f64::NAN, |t| t.log_prob);
     }
     Ok(sums)
 }
@@ -74,7 +100,7 @@ mod tests {
     };
 
     use super::{later_tokens, later_tokens_unsteered};
-    use crate::prompt::Question;
+    use crate::prompt::Candidates;
 
     fn model() -> Option<Model> {
         let folder = steercheck_testkit::shared()?.join("fixtures/gemma3_text");
@@ -82,47 +108,80 @@ mod tests {
     }
 
     /// The sum by one full pass per token, the edit at the prompt's last position.
-    fn naive(model: &Model, q: &Question, edits: &[Edit]) -> f64 {
+    fn naive(model: &Model, q: &Candidates, candidate: usize, edits: &[Edit]) -> f64 {
         let depth = model.spec.depth();
-        let positions = Positions::At(vec![q.prompt.len() - 1]);
-        (1..q.answer.len())
+        let last = Positions::At(vec![q.prompt.len() - 1]);
+        let answer = &q.answers[candidate];
+        (1..answer.len())
             .map(|n| {
-                let edits = edits.iter().map(|e| Edit { positions: positions.clone(), ..e.clone() }).collect();
-                let prompt = EditedPrompt { tokens: q.with_answer(n), edits };
+                let at = |e: &Edit| match e.positions {
+                    Positions::All => e.clone(),
+                    _ => Edit { positions: last.clone(), ..e.clone() },
+                };
+                let tokens = [&q.prompt[..], &answer[..n]].concat();
+                let prompt = EditedPrompt { tokens, edits: edits.iter().map(at).collect() };
                 let trace = model.trace_edited(&[prompt], &Reads::LAST_RESIDUALS).unwrap().remove(0);
                 let top = trace.residual.unwrap().get(depth).unwrap();
-                let asked = [vec![q.answer[n]]];
+                let asked = [vec![answer[n]]];
                 model.read(&top, FinalNorm::Apply, HeadKind::Full, &asked).unwrap()[0].tokens[0].log_prob
             })
             .sum()
     }
 
-    #[test]
-    fn later_tokens_equal_full_passes_with_the_edit_at_the_prompts_end() {
-        let Some(model) = model() else { return };
-        let question = |seed: u32, prompt: u32, answer: u32| Question {
-            prompt: (0..prompt).map(|i| (seed * 7 + i * 13) % 150).collect(),
-            answer: (0..answer).map(|i| (seed * 11 + i * 29) % 150).collect(),
+    fn items() -> Vec<Candidates> {
+        let tokens = |seed: u32, n: u32| (0..n).map(|i| (seed * 7 + i * 13) % 150).collect::<Vec<u32>>();
+        let item = |seed: u32, prompt: u32, answers: &[u32]| Candidates {
+            prompt: tokens(seed, prompt),
+            answers: answers.iter().zip(1..).map(|(n, i)| tokens(seed * 11 + i, *n)).collect(),
             boundary_merged: false,
         };
-        let questions = [question(1, 5, 3), question(2, 9, 1), question(3, 1, 2)];
-        let questions: Vec<&Question> = questions.iter().collect();
+        vec![item(1, 5, &[3, 2]), item(2, 9, &[1]), item(3, 1, &[2, 1, 4])]
+    }
+
+    #[test]
+    fn later_tokens_equal_full_passes_with_the_edits_where_they_were() {
+        let Some(model) = model() else { return };
+        let items = items();
+        let items: Vec<&Candidates> = items.iter().collect();
         let vector: Arc<[f32]> = (0..model.spec.hidden_size).map(|i| (i % 5) as f32 - 2.0).collect();
-        let replace = Edit::last(Site::Residual(2), Operation::Replace(vector));
-        let edits = vec![vec![vec![], vec![replace.clone()]]; 3];
-        let got = later_tokens(&model, &questions, &edits).unwrap();
-        let unsteered = later_tokens_unsteered(&model, &questions).unwrap();
-        for (i, q) in questions.iter().enumerate() {
-            let (clean, steered) = (naive(&model, q, &[]), naive(&model, q, std::slice::from_ref(&replace)));
-            assert!((got[i][0] - clean).abs() < 1e-4 && (unsteered[i] - clean).abs() < 1e-4, "{i}: {got:?} {clean}");
-            assert!((got[i][1] - steered).abs() < 1e-4, "{i}: {got:?} {steered}");
+        let replace = Edit::last(Site::Residual(2), Operation::Replace(vector.clone()));
+        let everywhere = Edit {
+            site: Site::Residual(1),
+            positions: Positions::All,
+            operation: Operation::Add { vector, strength: 0.5 },
+        };
+        let unsteered = later_tokens_unsteered(&model, &items).unwrap();
+        for edit in [replace, everywhere] {
+            let got = later_tokens(&model, &items, &vec![vec![vec![], vec![edit.clone()]]; 3]).unwrap();
+            for (i, item) in items.iter().enumerate() {
+                for candidate in 0..item.answers.len() {
+                    let clean = naive(&model, item, candidate, &[]);
+                    let steered = naive(&model, item, candidate, std::slice::from_ref(&edit));
+                    let of = |variant: usize| got[i][variant][candidate];
+                    assert!(
+                        (of(0) - clean).abs() < 1e-4 && (unsteered[i][candidate] - clean).abs() < 1e-4,
+                        "{i}: {got:?}"
+                    );
+                    assert!((of(1) - steered).abs() < 1e-4, "{i}: {got:?} {steered}");
+                }
+            }
+            assert!((got[0][0][0] - got[0][1][0]).abs() > 1e-3, "the edit changed nothing");
+            assert!(got[1][0][0].abs() < f64::EPSILON, "an answer of one token has no later ones");
         }
-        assert!((got[0][0] - got[0][1]).abs() > 1e-3, "the edit changed nothing");
-        let zero = Operation::Add { vector: vec![1.0; model.spec.hidden_size].into(), strength: 0.0 };
-        let edits = vec![vec![vec![], vec![Edit::last(Site::Residual(2), zero)]]; 3];
-        for arms in later_tokens(&model, &questions, &edits).unwrap() {
-            assert_eq!(arms[0].to_bits(), arms[1].to_bits(), "strength 0 changed something");
+    }
+
+    #[test]
+    fn strength_zero_changes_no_bit_at_the_last_token_and_at_every_position() {
+        let Some(model) = model() else { return };
+        let items = items();
+        let items: Vec<&Candidates> = items.iter().collect();
+        for positions in [Positions::Last, Positions::All] {
+            let operation = Operation::Add { vector: vec![1.0; model.spec.hidden_size].into(), strength: 0.0 };
+            let zero = Edit { site: Site::Residual(2), positions, operation };
+            for variants in later_tokens(&model, &items, &vec![vec![vec![], vec![zero]]; 3]).unwrap() {
+                let bits = |v: &[f64]| v.iter().map(|x| x.to_bits()).collect::<Vec<u64>>();
+                assert_eq!(bits(&variants[0]), bits(&variants[1]), "strength 0 changed something");
+            }
         }
-        assert!(got[1][0].abs() < f64::EPSILON, "an answer of one token has no later ones");
     }
 }

@@ -3,16 +3,64 @@
 
 mod answer;
 mod clock;
+mod posed;
 mod task_vector;
+mod variants;
+mod vector;
 
+use posed::Posed;
+pub(crate) use posed::usable_items;
 pub use task_vector::{Options as TaskVectorOptions, Presented, TaskVectorCell};
-pub(crate) use task_vector::usable_items;
+pub use vector::{VectorCell, VectorOptions};
 
 use steercheck_model::{Model, ModelError, Reading, Receipt, Tokenizer};
 
 use crate::error::EvalError;
 use crate::record::{Artefact, Outcome, Record};
 use crate::task::Task;
+
+/// A prepared cell of any method.
+pub enum Cell {
+    /// Task vectors.
+    TaskVector(Box<TaskVectorCell>),
+    /// A vector that the user brings.
+    Vector(Box<VectorCell>),
+}
+
+impl Cell {
+    /// Runs it.
+    pub fn run(&self, subject: &Subject<'_>) -> Result<Finished, EvalError> {
+        match self {
+            Self::TaskVector(cell) => cell.run(subject),
+            Self::Vector(cell) => cell.run(subject),
+        }
+    }
+
+    /// What is run on what, for people.
+    pub fn title(&self) -> String {
+        match self {
+            Self::TaskVector(cell) => format!("task vectors, {}", cell.task_name()),
+            Self::Vector(cell) => format!("given vector, {}", cell.task_name()),
+        }
+    }
+
+    /// Work ahead in rows × blocks, as [`Model::watch`] counts it; divided by L these are tokens.
+    pub fn planned_work(&self, model: &Model) -> u64 {
+        match self {
+            Self::TaskVector(cell) => cell.planned_work(model),
+            Self::Vector(cell) => cell.planned_work(model),
+        }
+    }
+
+    /// About how often the weights of all blocks are gone through, each time once for all rows together: what a model that
+    /// does not fit in memory is read again for.
+    pub fn passes(&self) -> f64 {
+        match self {
+            Self::TaskVector(cell) => cell.passes(),
+            Self::Vector(cell) => cell.passes(),
+        }
+    }
+}
 
 /// What a cell that was run leaves: its record and what is kept beside it.
 pub struct Finished {
@@ -32,34 +80,50 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// The text of the most probable token, cut at the first line break and stripped, and whether it is right.
-    fn judge(&self, task: &Task, reading: &Reading, answer: &str) -> Result<(String, bool), EvalError> {
+    /// The text of the most probable token, cut at the first line break and stripped.
+    fn said(&self, reading: &Reading) -> Result<String, EvalError> {
         let text = self.tokenizer.decode(&[reading.top1])?;
-        let text = text.split('\n').next().unwrap_or_default().trim().to_string();
-        let hit = task.matching.accepts(&text, answer);
-        Ok((text, hit))
+        Ok(text.split('\n').next().unwrap_or_default().trim().to_string())
     }
 
-    /// Scores one reading of the answer's first token; `later` is what its further tokens add to its log-probability.
+    /// Whether a reading is right: by the text of the most probable token or, for an item with choices, by the probability of the
+    /// whole answer beside every other choice's. `later` is what its further tokens add to each candidate's log-probability.
+    fn is_hit(&self, task: &Task, reading: &Reading, answer: &str, later: &[f64]) -> Result<bool, EvalError> {
+        match &totals(reading, later)?[..] {
+            [_] => Ok(task.matching.accepts(&self.said(reading)?, answer)),
+            [right, others @ ..] => Ok(others.iter().all(|other| right > other)),
+            [] => Ok(false),
+        }
+    }
+
+    /// Scores one reading of the candidates' first tokens.
     fn outcome(
         &self,
         task: &Task,
         reading: &Reading,
         answer: &str,
-        later: f64,
+        later: &[f64],
         receipts: &[Receipt],
     ) -> Result<Outcome, EvalError> {
-        let (text, hit) = self.judge(task, reading, answer)?;
+        let totals = totals(reading, later)?;
         let first = reading.tokens.first().ok_or_else(|| ModelError::Plan("no answer token was read".into()))?;
         Ok(Outcome {
             token: reading.top1,
-            text,
-            hit,
+            text: self.said(reading)?,
+            hit: self.is_hit(task, reading, answer, later)?,
             rank: first.rank,
             log_prob: first.log_prob,
-            answer_log_prob: first.log_prob + later,
-            choices: Vec::new(),
+            answer_log_prob: totals[0],
+            choices: totals[1..].to_vec(),
             receipts: receipts.to_vec(),
         })
     }
+}
+
+/// Log-probability of each whole candidate, the right one's first.
+fn totals(reading: &Reading, later: &[f64]) -> Result<Vec<f64>, EvalError> {
+    if reading.tokens.len() != later.len() || later.is_empty() {
+        return Err(ModelError::Plan("an answer was read without its later tokens".into()).into());
+    }
+    Ok(reading.tokens.iter().zip(later).map(|(first, later)| first.log_prob + later).collect())
 }

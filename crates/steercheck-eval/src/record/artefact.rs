@@ -78,8 +78,8 @@ impl Artefact {
 
     /// Reads an artefact back and checks its key and its digest.
     pub fn read(path: &Path) -> Result<Self, RecordError> {
-        let bytes = std::fs::read(path)
-            .map_err(|e| RecordError::Read { path: path.to_path_buf(), reason: e.to_string() })?;
+        let bytes =
+            std::fs::read(path).map_err(|e| RecordError::Read { path: path.to_path_buf(), reason: e.to_string() })?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let not_one = |reason: String| RecordError::NotARecord { file: file.clone(), reason };
         let damaged = |reason: &str| RecordError::Damaged { file: file.clone(), reason: reason.into() };

@@ -46,8 +46,11 @@ fn outcomes(arm: &Arm, plan: &Plan) -> Option<String> {
 
 fn items(record: &Record) -> Option<String> {
     let (counts, items) = (record.plan.counts, &record.results.items);
-    let lists =
-        [("dev", counts.dev, &items.dev), ("test", counts.test, &items.test), ("baseline", counts.baseline, &items.baseline)];
+    let lists = [
+        ("dev", counts.dev, &items.dev),
+        ("test", counts.test, &items.test),
+        ("baseline", counts.baseline, &items.baseline),
+    ];
     lists
         .into_iter()
         .find(|(_, n, list)| list.len() != *n)
@@ -80,5 +83,6 @@ fn grid(record: &Record) -> Option<String> {
 }
 
 fn on_axes(setting: &Setting, axes: &BTreeMap<String, Vec<Value>>) -> bool {
-    setting.0.len() == axes.len() && setting.0.iter().all(|(axis, value)| axes.get(axis).is_some_and(|v| v.contains(value)))
+    setting.0.len() == axes.len()
+        && setting.0.iter().all(|(axis, value)| axes.get(axis).is_some_and(|v| v.contains(value)))
 }

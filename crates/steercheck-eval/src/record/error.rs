@@ -23,7 +23,9 @@ pub enum RecordError {
         reason: String,
     },
     /// A layout that this program does not know.
-    #[error("{file} is a record of version {found}; this program reads version {known}: use the steercheck that wrote it, or run the cell again")]
+    #[error(
+        "{file} is a record of version {found}; this program reads version {known}: use the steercheck that wrote it, or run the cell again"
+    )]
     Version {
         /// The file.
         file: String,
@@ -41,7 +43,9 @@ pub enum RecordError {
         reason: String,
     },
     /// It is whole, and contradicts itself.
-    #[error("{file} contradicts itself: {reason}; it was not written by steercheck as it stands, so delete it and run the cell again")]
+    #[error(
+        "{file} contradicts itself: {reason}; it was not written by steercheck as it stands, so delete it and run the cell again"
+    )]
     Inconsistent {
         /// The file.
         file: String,

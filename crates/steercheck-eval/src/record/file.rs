@@ -138,8 +138,7 @@ impl Record {
         if head.version != u64::from(VERSION) {
             return Err(RecordError::Version { file: file.into(), found: head.version, known: VERSION });
         }
-        let (body, tail) =
-            text.rsplit_once(DIGEST).ok_or_else(|| damaged("it ends without a digest".into()))?;
+        let (body, tail) = text.rsplit_once(DIGEST).ok_or_else(|| damaged("it ends without a digest".into()))?;
         let digest = tail.strip_suffix("\"}\n").ok_or_else(|| damaged("its end is missing".into()))?;
         if blake3::hash(body.as_bytes()).to_hex().as_str() != digest {
             return Err(damaged("its bytes do not have the digest that it ends with".into()));

@@ -7,9 +7,9 @@ mod error;
 mod file;
 mod plan;
 mod results;
-mod setting;
 #[cfg(test)]
 pub(crate) mod sample;
+mod setting;
 #[cfg(test)]
 mod tests;
 

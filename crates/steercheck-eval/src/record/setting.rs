@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn settings_are_told_axis_by_axis_and_survive_json() {
-        let setting = Setting::residual(21).with("strength", Value::Number(2.0)).with("where", Value::Text("all".into()));
+        let setting =
+            Setting::residual(21).with("strength", Value::Number(2.0)).with("where", Value::Text("all".into()));
         assert_eq!(setting.to_string(), "residual 21, strength 2, where all");
         let json = serde_json::to_string(&setting).unwrap();
         assert_eq!(json, r#"{"residual":21,"strength":2.0,"where":"all"}"#);

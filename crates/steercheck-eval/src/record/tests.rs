@@ -5,6 +5,8 @@ use serde_json::{Value as Json, json};
 use super::sample::with_hits;
 use super::{Record, RecordError, Value, Written};
 
+type Change = fn(&mut Json);
+
 fn sample() -> Record {
     with_hits("past", 3, 6, [1, 5, 4, 0, 2, 0])
 }
@@ -78,7 +80,9 @@ fn what_is_no_record_is_told_from_an_unknown_version_and_from_damage() {
 
 #[test]
 fn fields_that_are_not_known_are_refused_wherever_they_stand() {
-    for pointer in ["", "/plan", "/plan/protocol", "/about/model", "/results", "/results/arms/0", "/results/arms/2/outcomes/0"] {
+    for pointer in
+        ["", "/plan", "/plan/protocol", "/about/model", "/results", "/results/arms/0", "/results/arms/2/outcomes/0"]
+    {
         let json = forged(|r| r.pointer_mut(pointer).unwrap()["surprise"] = json!(1));
         assert!(reason(&json).contains("unknown field `surprise`"), "{pointer}: {}", reason(&json));
     }
@@ -101,7 +105,7 @@ fn a_missing_arm_or_item_is_refused_by_name() {
 
 #[test]
 fn figures_that_contradict_each_other_are_refused() {
-    let changes: [(&str, fn(&mut Json), &str); 6] = [
+    let changes: [(&str, Change, &str); 6] = [
         ("hits", |r| r["results"]["arms"][2]["hits"] = json!(5), "counts 5 hits and lists 4"),
         ("key", |r| r["key"] = json!("0".repeat(64)), "its plan has the key"),
         ("seed", |r| r["plan"]["seed"] = json!(4), "its plan has the key"),

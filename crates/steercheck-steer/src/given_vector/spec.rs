@@ -65,12 +65,6 @@ pub enum VectorSpecError {
         /// What stands after the star.
         found: String,
     },
-    /// A strength of 0.
-    #[error("a strength of 0 in '{text}' steers nothing; the unsteered model is judged along with every vector anyway")]
-    ZeroStrength {
-        /// What was given.
-        text: String,
-    },
     /// What follows the at sign is no block.
     #[error(
         "'{found}' in '{text}' is not a block or a range of blocks; write FILE@12 to act after block 12 (blocks count from 1), FILE@8-14 for each of these blocks (if the at sign belongs to the file's name, add @BLOCK)"
@@ -143,9 +137,6 @@ impl FromStr for VectorSpec {
         let (rest, found) = cut(text, '*');
         let strength = match found.map(|f| (f, f.trim().parse::<f32>())) {
             None => 1.0,
-            Some((_, Ok(0.0))) => {
-                return Err(VectorSpecError::ZeroStrength { text: text.into() });
-            }
             Some((_, Ok(strength))) if strength.is_finite() => strength,
             Some((found, _)) => return Err(VectorSpecError::Strength { text: text.into(), found: found.into() }),
         };
@@ -235,7 +226,6 @@ mod tests {
             ("v.gguf*inf", "the strength 'inf'"),
             ("v.gguf*NaN", "the strength 'NaN'"),
             ("v.gguf*1e39", "the strength '1e39'"),
-            ("v.gguf@3*0", "a strength of 0 in 'v.gguf@3*0' steers nothing"),
             ("v.gguf*-0", "a strength of 0"),
         ] {
             let got = text.parse::<VectorSpec>().expect_err(text).to_string();

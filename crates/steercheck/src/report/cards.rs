@@ -1,5 +1,7 @@
 //! Cards as tables: the verdict with what it rests on, the placebos, how the setting was chosen, side effects.
 
+use std::fmt::Write;
+
 use steercheck_eval::Record;
 use steercheck_eval::card::{Card, Measured};
 use steercheck_stats::Estimate;
@@ -30,8 +32,8 @@ fn number(e: &Estimate) -> String {
     format!("{e:.2}")
 }
 
-fn or_dash<T>(value: Option<T>, text: impl Fn(&T) -> String) -> String {
-    value.as_ref().map_or_else(|| "–".to_string(), text)
+fn or_dash<T>(value: Option<&T>, text: impl Fn(&T) -> String) -> String {
+    value.map_or_else(|| "–".to_string(), text)
 }
 
 /// The method in words.
@@ -41,7 +43,12 @@ fn method(m: &Measured) -> String {
         "vector" => "Given vector",
         other => other,
     };
-    m.subject.presented.as_ref().map_or_else(|| name.to_string(), |p| format!("{name}, in whose place {p} was run"))
+    match (&m.subject.presented, m.settings.first()) {
+        (Some(placebo), _) => format!("{name}, in whose place {placebo} was run"),
+        // A setting that was given is the same for all tasks.
+        (None, Some(setting)) if m.optimism.is_none() => format!("{name} ({setting})"),
+        (None, _) => name.to_string(),
+    }
 }
 
 fn seeds(m: &Measured) -> String {
@@ -59,10 +66,10 @@ fn verdicts(records: &[Record], cards: &[Card]) -> Option<Table> {
         vec![
             m.subject.task.clone(),
             percent(&m.zero_shot),
-            or_dash(m.few_shot, percent),
+            or_dash(m.few_shot.as_ref(), percent),
             percent(&m.steered),
             points(&m.effect),
-            or_dash(m.recovery.of_gain, |e| percent(e)),
+            or_dash(m.recovery.of_gain.as_ref(), percent),
             card.verdict.map_or("–", steercheck_eval::card::Verdict::text).to_string(),
         ]
     });
@@ -70,12 +77,14 @@ fn verdicts(records: &[Record], cards: &[Card]) -> Option<Table> {
     let sizes = records.first().map(|r| r.plan.counts)?;
     let mut note = format!("n = {} test items", sizes.test);
     if sizes.baseline > 0 {
-        note += &format!(
+        let _ = write!(
+            note,
             " ({} other items zero-shot); steered is the best setting on the {} items that chose it, as the protocol reports it",
             sizes.baseline, sizes.dev
         );
     } else {
-        note += ", the same in every column; gain: steered minus zero-shot, in points; recovered: gain by few-shot gain";
+        note +=
+            ", the same in every column; gain: steered minus zero-shot, in points; recovered: gain by few-shot gain";
     }
     Some(Table {
         title: format!(
@@ -116,7 +125,7 @@ fn placebos(cards: &[Card]) -> Option<Table> {
             let closest = card.measured.closest_placebo();
             row.push(or_dash(closest, |c| points(&c.advantage)));
             let at = closest.and_then(|c| placebos.iter().position(|p| p.arm == c.arm));
-            row.push(or_dash(at, |i| p_value(card.placebo_p_adjusted[*i])));
+            row.push(or_dash(at.as_ref(), |i| p_value(card.placebo_p_adjusted[*i])));
             row
         })
         .collect();
@@ -146,39 +155,48 @@ fn p_value(p: f64) -> String {
 
 fn choices(first: &Card, cards: &[Card]) -> Option<Table> {
     first.measured.changed?;
+    let chosen = first.measured.optimism.is_some();
     let rows = cards
         .iter()
         .map(|card| {
             let m = &card.measured;
-            vec![
-                m.subject.task.clone(),
-                settings(m),
-                or_dash(m.optimism.as_ref().map(|o| o.dev), percent),
-                or_dash(m.optimism.as_ref(), |o| format!("{} (+{:.0})", percent(&o.oracle), 100.0 * o.optimism)),
-                or_dash(m.lost, percent),
-                or_dash(m.anti_steerable, percent),
-                or_dash(m.worst_decile, |e| format!("{e:.1}")),
-                or_dash(card.minimum_detectable_effect, |x| format!("{:.0}", 100.0 * x)),
-            ]
+            let mut row = vec![m.subject.task.clone()];
+            if chosen {
+                row.extend([
+                    settings(m),
+                    or_dash(m.optimism.as_ref().map(|o| &o.dev), percent),
+                    or_dash(m.optimism.as_ref(), |o| format!("{} (+{:.0})", percent(&o.oracle), 100.0 * o.optimism)),
+                ]);
+            }
+            row.extend([
+                or_dash(m.lost.as_ref(), percent),
+                or_dash(m.anti_steerable.as_ref(), percent),
+                or_dash(m.worst_decile.as_ref(), |e| format!("{e:.1}")),
+                or_dash(card.minimum_detectable_effect.as_ref(), |x| format!("{:.0}", 100.0 * x)),
+            ]);
+            row
         })
         .collect();
+    let mut head = vec![("task", Left)];
+    if chosen {
+        head.extend([("at", Right), ("dev, %", Right), ("best on test\n(optimism), %", Right)]);
+    }
+    head.extend([
+        ("lost, %", Right),
+        ("anti-steerable,\n%", Right),
+        ("worst tenth,\nnats", Right),
+        ("detect-\nable", Right),
+    ]);
+    let choosing = if chosen { "at: residual chosen on dev; optimism: best on test minus steered; " } else { "" };
     Some(Table {
-        title: "Setting and reliability".into(),
-        head: vec![
-            ("task", Left),
-            ("at", Right),
-            ("dev, %", Right),
-            ("best on test\n(optimism), %", Right),
-            ("lost, %", Right),
-            ("anti-steerable,\n%", Right),
-            ("worst tenth,\nnats", Right),
-            ("detect-\nable", Right),
-        ],
+        title: if chosen { "Setting and reliability" } else { "Reliability" }.into(),
+        head,
         rows,
-        note: "at: residual chosen on dev; optimism: best on test minus steered; lost: right items that steering made wrong; \
-               anti-steerable: items whose answer is less probable the stronger the steering; worst tenth: mean change of their \
-               answers' log-probability; detectable: the gain in points that n items detect at 80 % power"
-            .into(),
+        note: format!(
+            "{choosing}lost: right items that steering made wrong; anti-steerable: items whose answer is less probable the stronger \
+             the steering; worst tenth: mean change of their answers' log-probability; detectable: the gain in points that n items \
+             detect at 80 % power"
+        ),
     })
 }
 

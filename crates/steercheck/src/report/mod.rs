@@ -68,16 +68,17 @@ pub(crate) fn written(run: &Finished<'_>, format: Format) -> Result<String, CliE
         Format::Text => text(run, &tables),
         Format::Md => {
             let tables: Vec<String> = tables.iter().map(Table::markdown).collect();
-            let sentences = sentences(run).iter().map(|s| format!("* {s}\n")).collect::<String>();
-            format!("{}\n{sentences}", tables.join("\n"))
+            format!("{}\n{}", tables.join("\n"), lines("* ", &sentences(run)))
         }
-        Format::Latex => {
-            let sentences = sentences(run).iter().map(|s| format!("% {s}\n")).collect::<String>();
-            tables.iter().map(Table::latex).collect::<Vec<_>>().join("\n") + &sentences
-        }
+        Format::Latex => tables.iter().map(Table::latex).collect::<Vec<_>>().join("\n") + &lines("% ", &sentences(run)),
         Format::Csv => csv(&rows::HEAD, &run.cards.iter().map(rows::row).collect::<Vec<_>>()),
         Format::Json => serde_json::to_string_pretty(run.cards).map_err(|e| CliError::Output(e.to_string()))? + "\n",
     })
+}
+
+/// Each sentence on a line of its own, behind a sign.
+fn lines(sign: &str, sentences: &[String]) -> String {
+    sentences.iter().flat_map(|s| [sign, s, "\n"]).collect()
 }
 
 /// For the terminal.

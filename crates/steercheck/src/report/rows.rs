@@ -5,14 +5,66 @@ use steercheck_stats::Estimate;
 
 /// Names of the columns. An estimate takes three: its point, its lower and its upper end.
 pub(super) const HEAD: [&str; 60] = [
-    "model", "method", "presented", "task", "protocol", "profile", "seeds", "n", "settings", "verdict", "zero_shot",
-    "zero_shot_low", "zero_shot_high", "few_shot", "few_shot_low", "few_shot_high", "steered", "steered_low", "steered_high",
-    "effect", "effect_low", "effect_high", "p", "p_holm", "few_shot_gain", "few_shot_gain_low", "few_shot_gain_high",
-    "recovery_accuracy", "recovery_accuracy_low", "recovery_accuracy_high", "recovery_gain", "recovery_gain_low",
-    "recovery_gain_high", "closest_placebo", "closest_placebo_accuracy", "beyond_placebo", "beyond_placebo_low",
-    "beyond_placebo_high", "anti_steerable", "anti_steerable_low", "anti_steerable_high", "lost", "lost_low", "lost_high",
-    "worst_decile", "worst_decile_low", "worst_decile_high", "dev", "oracle", "optimism", "seed_sd", "detectable", "kl",
-    "kl_low", "kl_high", "kl_p95", "delta_nll", "delta_nll_low", "delta_nll_high", "reason",
+    "model",
+    "method",
+    "presented",
+    "task",
+    "protocol",
+    "profile",
+    "seeds",
+    "n",
+    "settings",
+    "verdict",
+    "zero_shot",
+    "zero_shot_low",
+    "zero_shot_high",
+    "few_shot",
+    "few_shot_low",
+    "few_shot_high",
+    "steered",
+    "steered_low",
+    "steered_high",
+    "effect",
+    "effect_low",
+    "effect_high",
+    "p",
+    "p_holm",
+    "few_shot_gain",
+    "few_shot_gain_low",
+    "few_shot_gain_high",
+    "recovery_accuracy",
+    "recovery_accuracy_low",
+    "recovery_accuracy_high",
+    "recovery_gain",
+    "recovery_gain_low",
+    "recovery_gain_high",
+    "closest_placebo",
+    "closest_placebo_accuracy",
+    "beyond_placebo",
+    "beyond_placebo_low",
+    "beyond_placebo_high",
+    "anti_steerable",
+    "anti_steerable_low",
+    "anti_steerable_high",
+    "lost",
+    "lost_low",
+    "lost_high",
+    "worst_decile",
+    "worst_decile_low",
+    "worst_decile_high",
+    "dev",
+    "oracle",
+    "optimism",
+    "seed_sd",
+    "detectable",
+    "kl",
+    "kl_low",
+    "kl_high",
+    "kl_p95",
+    "delta_nll",
+    "delta_nll_low",
+    "delta_nll_high",
+    "reason",
 ];
 
 /// One value per column; empty where there is none.
@@ -39,11 +91,11 @@ pub(super) fn row(card: &Card) -> Vec<String> {
     let closest = m.closest_placebo();
     out.push(closest.map_or_else(String::new, |c| c.arm.clone()));
     out.push(number(closest.map(|c| c.accuracy.point)));
-    out.extend(
-        [closest.map(|c| c.advantage), m.anti_steerable, m.lost, m.worst_decile].into_iter().flat_map(estimate),
-    );
+    out.extend([closest.map(|c| c.advantage), m.anti_steerable, m.lost, m.worst_decile].into_iter().flat_map(estimate));
     let optimism = m.optimism.as_ref();
-    out.extend([optimism.map(|o| o.dev.point), optimism.map(|o| o.oracle.point), optimism.map(|o| o.optimism)].map(number));
+    out.extend(
+        [optimism.map(|o| o.dev.point), optimism.map(|o| o.oracle.point), optimism.map(|o| o.optimism)].map(number),
+    );
     out.extend([number(m.spread.as_ref().map(|s| s.sd)), number(card.minimum_detectable_effect)]);
     let side = m.side_effects.as_ref();
     out.extend(estimate(side.map(|s| s.kl)));

@@ -56,30 +56,45 @@ fn fields(line: &str) -> Vec<&str> {
     line.split("  ").map(str::trim).filter(|f| !f.is_empty()).collect()
 }
 
+/// The fields of the row of `capitalise` under the rule of the table with this title.
+fn row<'a>(text: &'a str, title: &str) -> Vec<&'a str> {
+    let lines: Vec<&str> = text.lines().collect();
+    let title = lines.iter().position(|l| l.starts_with(title)).unwrap_or_else(|| panic!("no {title}: {text}"));
+    let rule = title + lines[title..].iter().position(|l| l.starts_with('─')).unwrap();
+    fields(lines[rule + 1])
+}
+
+/// `58 [44–71]` says what a share is, with its interval around it.
+fn shows(field: &str, percent: f64, name: &str) {
+    let (point, interval) = field.split_once(' ').unwrap_or_else(|| panic!("{field} of {name}"));
+    assert_eq!(point, format!("{percent:.0}"), "{name}");
+    let ends = interval.strip_prefix('[').and_then(|i| i.strip_suffix(']')).and_then(|i| i.split_once('–'));
+    let (low, high) = ends.unwrap_or_else(|| panic!("{interval} of {name}"));
+    assert!(low.parse::<f64>().unwrap() <= percent.round() && percent.round() <= high.parse::<f64>().unwrap());
+}
+
 #[test]
-fn the_table_has_every_arm_with_its_interval_and_a_conclusion_follows() {
+fn the_tables_have_every_arm_with_its_interval_and_a_verdict_follows_with_its_reason() {
     let Some(run) = plain() else { return };
     let (text, record) = (stdout(&run.output), run.record());
-    let lines: Vec<&str> = text.lines().collect();
-    let rule = lines.iter().position(|l| l.starts_with('─')).unwrap();
-    assert_eq!(lines[rule - 2].trim(), "placebos:");
-    let head = ["task", "zero-shot", "few-shot", "steered", "at", "n", "random", "shuffled", "wrong task"];
-    assert_eq!(fields(lines[rule - 1]), head);
-    let row = fields(lines[rule + 1]);
-    assert_eq!((row.len(), row[0], row[5]), (head.len(), "capitalise", "48"));
-    assert_eq!(row[4], record["results"]["chosen"]["setting"]["residual"].to_string());
-    let shown = [(1, "zero-shot"), (2, "few-shot"), (3, "steered"), (6, "random-direction"), (7, "shuffled-labels")];
-    for (column, name) in shown.into_iter().chain([(8, "wrong-task")]) {
-        let percent = 100.0 * arm(&record, name)["hits"].as_f64().unwrap() / 48.0;
-        let (point, interval) = row[column].split_once(' ').unwrap();
-        assert_eq!(point, format!("{percent:.0}"), "{name}");
-        let ends = interval.strip_prefix('[').and_then(|i| i.strip_suffix(']')).and_then(|i| i.split_once('–'));
-        let (low, high) = ends.unwrap_or_else(|| panic!("{interval} of {name}"));
-        assert!(low.parse::<f64>().unwrap() <= percent.round() && percent.round() <= high.parse::<f64>().unwrap());
+    let percent = |name: &str| 100.0 * arm(&record, name)["hits"].as_f64().unwrap() / 48.0;
+    let verdicts = row(&text, "Task vectors: per cent right [95 % interval], protocol rigorous, profile quick, seed 3");
+    assert_eq!((verdicts.len(), verdicts[0]), (7, "capitalise"));
+    for (column, name) in [(1, "zero-shot"), (2, "few-shot"), (3, "steered")] {
+        shows(verdicts[column], percent(name), name);
     }
+    let gain = format!("{:+.0} [", percent("steered") - percent("zero-shot"));
+    assert!(verdicts[4].starts_with(&gain), "{}", verdicts[4]);
+    let placebos = row(&text, "Placebos on the same items");
+    for (column, name) in [(1, "random-direction"), (2, "shuffled-labels"), (3, "wrong-task")] {
+        shows(placebos[column], percent(name), name);
+    }
+    let setting = row(&text, "Setting and reliability");
+    assert_eq!(setting[1], record["results"]["chosen"]["setting"]["residual"].to_string());
     assert!(text.contains("strength 0 equals the unsteered model bit for bit"), "{text}");
-    let verdicts = ["works", "not shown to be better", "no gain", "harmful", "untestable"];
-    assert!(verdicts.iter().any(|v| text.contains(&format!("\ncapitalise: {v}"))), "{text}");
+    let known = ["reliable", "partial", "no effect", "inconclusive", "harmful", "untestable"];
+    let verdict = *verdicts.last().unwrap();
+    assert!(known.contains(&verdict) && text.contains(&format!("\ncapitalise: {verdict}: ")), "{text}");
 }
 
 #[test]
@@ -120,7 +135,10 @@ fn a_record_counts_what_it_lists() {
         let hits = outcomes.iter().filter(|o| o["hit"] == true).count() as u64;
         assert_eq!(arm(&record, name)["hits"].as_u64(), Some(hits), "{name}");
     }
-    assert_eq!((list(&record["results"]["items"]["dev"]).len(), list(&record["results"]["items"]["test"]).len()), (24, 48));
+    assert_eq!(
+        (list(&record["results"]["items"]["dev"]).len(), list(&record["results"]["items"]["test"]).len()),
+        (24, 48)
+    );
     let grid = list(&record["results"]["grid"]);
     let curve: Vec<u64> = grid.iter().map(|p| p["dev"].as_u64().unwrap()).collect();
     assert_eq!(curve.len(), 30);
@@ -218,7 +236,10 @@ fn stored_weights_give_the_same_hits_as_widened_ones() {
         assert_eq!(hits(&stored), hits(&widened), "{name}");
     }
     assert_eq!(stored["results"]["grid"], widened["results"]["grid"]);
-    assert_eq!((&stored["about"]["model"]["precision"], &widened["about"]["model"]["precision"]), (&"stored".into(), &"f32".into()));
+    assert_eq!(
+        (&stored["about"]["model"]["precision"], &widened["about"]["model"]["precision"]),
+        (&"stored".into(), &"f32".into())
+    );
 }
 
 #[test]

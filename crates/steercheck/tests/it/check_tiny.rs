@@ -70,14 +70,18 @@ fn the_study_protocol_has_its_sizes_and_no_placebos() {
     let record = &records[0];
     let names: Vec<&str> = list(&record["results"]["arms"]).iter().map(|a| a["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["zero-shot", "few-shot", "steered"]);
-    assert_eq!((list(&record["results"]["items"]["dev"]).len(), list(&record["results"]["items"]["test"]).len()), (50, 50));
+    assert_eq!(
+        (list(&record["results"]["items"]["dev"]).len(), list(&record["results"]["items"]["test"]).len()),
+        (50, 50)
+    );
     assert_eq!(list(&arm(record, "zero-shot")["outcomes"]).len(), 100);
     let asked = |part: &str| texts(&record["results"]["items"][part]).into_iter().map(|i| i.0).collect::<BTreeSet<_>>();
     let others = asked("baseline");
     assert_eq!(others.len(), 100);
     assert!(others.is_disjoint(&asked("dev")) && others.is_disjoint(&asked("test")));
     assert_eq!(record["about"]["profile"], "study");
-    assert!(printed.contains("100/50/50") && !printed.contains("placebos:"), "{printed}");
+    assert!(printed.contains("(100 other items zero-shot)") && !printed.contains("Placebos"), "{printed}");
+    assert!(printed.contains("words: no verdict: the protocol study has no placebos to judge by"), "{printed}");
 }
 
 #[test]
@@ -86,11 +90,13 @@ fn the_standard_profile_leaves_one_record_per_seed() {
     let seeds: Vec<u64> = records.iter().map(|r| r["plan"]["seed"].as_u64().unwrap()).collect();
     assert_eq!(seeds, [7, 8, 9]);
     for record in &records {
-        assert_eq!((list(&record["results"]["items"]["dev"]).len(), list(&record["results"]["items"]["test"]).len()), (50, 100));
+        assert_eq!(
+            (list(&record["results"]["items"]["dev"]).len(), list(&record["results"]["items"]["test"]).len()),
+            (50, 100)
+        );
     }
-    for seed in seeds {
-        assert!(printed.contains(&format!("words, seed {seed}: ")), "{printed}");
-    }
+    assert!(printed.contains("profile standard, 3 seeds (7 to 9)"), "{printed}");
+    assert_eq!(printed.lines().filter(|l| l.starts_with("words: ")).count(), 1, "one card for all seeds: {printed}");
     assert!(printed.lines().all(|l| l.chars().count() <= 100), "{printed}");
     assert!(printed.contains("records    3 in steercheck-out/records"), "{printed}");
 }
@@ -172,4 +178,33 @@ fn pipes_that_are_closed_early_neither_stop_nor_panic_a_run() {
     assert_eq!(unread(here.path(), &["--json"]), Some(0));
     assert_eq!(unread(here.path(), &["--seed", "x"]), Some(2));
     assert_eq!(unread(here.path(), &["--memory", "1K"]), Some(2));
+}
+
+#[test]
+fn cards_come_in_five_forms_with_the_same_figures() {
+    let Some(here) = prepared() else { return };
+    let form = |form: &str| succeeds(here.path(), &["check", "tiny", "--tasks", "words.tsv", "--format", form]);
+    let json: Value = serde_json::from_str(&form("json")).unwrap();
+    let card = &list(&json)[0];
+    assert_eq!((card["subject"]["task"].as_str(), card["verdict"].as_str()), (Some("words"), Some("untestable")));
+    let csv = form("csv");
+    let [head, row] = csv.lines().collect::<Vec<_>>()[..] else { panic!("{csv}") };
+    let columns: Vec<&str> = head.split(',').collect();
+    // Only the reason, the last column, holds commas.
+    let fields: Vec<&str> = row.splitn(columns.len(), ',').collect();
+    let field = |name: &str| fields[columns.iter().position(|c| *c == name).unwrap()];
+    assert_eq!((field("task"), field("n"), field("verdict")), ("words", "48", "untestable"));
+    assert_eq!(field("few_shot").parse::<f64>().ok(), card["few_shot"]["point"].as_f64());
+    assert_eq!(field("effect_low").parse::<f64>().ok(), card["effect"]["low"].as_f64());
+    let md = form("md");
+    assert!(
+        md.contains("| task | zero-shot | few-shot | steered | gain | recovered | verdict |\n| --- | ---: |"),
+        "{md}"
+    );
+    let latex = form("latex");
+    assert!(latex.contains("\\toprule") && latex.contains("words & ") && !latex.contains('–'), "{latex}");
+    for text in [&csv, &md, &latex] {
+        assert!(text.contains("untestable"), "{text}");
+    }
+    assert!(form("text").contains("words: untestable: "));
 }

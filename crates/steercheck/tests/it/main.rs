@@ -3,6 +3,7 @@
 mod bad_input;
 mod check_real;
 mod check_tiny;
+mod check_vector;
 mod common;
 mod damaged;
 mod help;

@@ -182,7 +182,7 @@ fn a_check_of_a_model_that_fails_is_refused_and_runs_when_forced() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     says(&stderr(&output), &["warning: tiny fails", "heads sum to attention", "running anyway"]);
     says(&stdout(&output), &["verified   FAILED", "heads sum to attention"]);
-    let conformance = &records(here.path())[0]["conformance"];
+    let conformance = &records(here.path())[0]["results"]["conformance"];
     assert!(list(&conformance["failed"]).contains(&"heads sum to attention".into()), "{conformance}");
 }
 
@@ -196,7 +196,7 @@ fn a_check_says_that_the_model_passed_and_records_it() {
     let text = succeeds(here.path(), &["check", "tiny", "--tasks", "words.tsv"]);
     let line = text.lines().nth(3).unwrap();
     assert!(line.starts_with("verified   7 checks passed, largest difference "), "{text}");
-    let conformance = &records(here.path())[0]["conformance"];
+    let conformance = &records(here.path())[0]["results"]["conformance"];
     assert_eq!((conformance["checks"].as_u64(), list(&conformance["failed"]).len()), (Some(7), 0));
     assert!(conformance["largest_difference"].as_f64().unwrap() < 1e-3);
 }

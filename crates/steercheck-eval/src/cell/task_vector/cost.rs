@@ -3,7 +3,7 @@
 use steercheck_model::{Model, ModelError, Reads, bytes_text};
 
 use super::TaskVectorCell;
-use crate::prompt::Question;
+use crate::prompt::Candidates;
 use crate::protocol::Placebos;
 
 impl TaskVectorCell {
@@ -25,7 +25,8 @@ impl TaskVectorCell {
     /// About how often the weights of all blocks are gone through, each time once for all rows together: what a model that
     /// does not fit in memory is read again for.
     pub fn passes(&self) -> f64 {
-        let later = |questions: Vec<&Question>| f64::from(u8::from(questions.iter().any(|q| q.answer.len() > 1)));
+        let longer = |item: &&Candidates| item.answers.iter().any(|answer| answer.len() > 1);
+        let later = |items: Vec<&Candidates>| f64::from(u8::from(items.iter().any(longer)));
         let few_shot = later(self.test.iter().map(|a| &a.few_shot).collect());
         let zero_shot = later(self.test.iter().map(|a| &a.zero_shot).collect());
         let baseline = later(self.baseline.iter().map(|a| &a.zero_shot).collect());

@@ -2,26 +2,23 @@
 
 mod arms;
 mod cost;
+mod draws;
 mod prepare;
-
-pub(crate) use prepare::usable_items;
 
 use std::collections::BTreeMap;
 
-use steercheck_model::{FinalNorm, HeadKind, Model, ModelError, Prefix, Row};
+use steercheck_model::{FinalNorm, HeadKind, Model, ModelError, Prefix, Reading, Row};
 use steercheck_steer::task_vector::{self, TaskVector};
 
 use super::clock::Clock;
-use super::{Finished, Subject, answer};
+use super::variants::{self, Read, Scored};
+use super::{Finished, Posed, Subject, answer};
 use crate::error::EvalError;
-use crate::prompt::{Pair, Question};
+use crate::prompt::{Candidates, Pair};
 use crate::protocol::{Profile, Protocol};
-use crate::record::{
-    About, Arm, Artefact, Chosen, ItemRecord, Items, Plan, Point, Record, Results, Setting, Value,
-};
+use crate::record::{About, Arm, Artefact, Chosen, ItemRecord, Items, Plan, Point, Record, Results, Setting, Value};
 use crate::sample;
 use crate::task::Task;
-use arms::Read;
 
 const DEMONSTRATIONS: usize = 5;
 const DUMMIES: usize = 2;
@@ -62,12 +59,12 @@ impl Presented {
 
 /// One item with everything that is asked about it.
 struct Asked {
-    pair: Pair,
-    zero_shot: Question,
+    posed: Posed,
+    zero_shot: Candidates,
     demonstrations: Vec<Pair>,
     dummies: Vec<String>,
     dummy_prompts: Vec<Vec<u32>>,
-    few_shot: Question,
+    few_shot: Candidates,
     /// Dummy prompts whose demonstrations have each other's answers.
     shuffled: Vec<Vec<u32>>,
     /// Dummy prompts of another task.
@@ -189,11 +186,10 @@ impl TaskVectorCell {
         let few_shot: Vec<Vec<u32>> = self.test.iter().map(|a| a.few_shot.prompt.clone()).collect();
         let extraction = task_vector::extract(subject.model, &dummies, &few_shot, None)?;
         let top = extraction.further.ok_or_else(|| ModelError::Plan("the few-shot prompts were not read".into()))?;
-        let questions: Vec<&Question> = self.test.iter().map(|a| &a.few_shot).collect();
-        let asked: Vec<Vec<u32>> = questions.iter().map(|q| vec![q.answer[0]]).collect();
+        let items = scored(&self.test, |a| &a.few_shot);
+        let asked: Vec<Vec<u32>> = items.iter().map(|i| answer::first_tokens(i.candidates)).collect();
         let readings = subject.model.read(&top, FinalNorm::Apply, HeadKind::Full, &asked)?;
-        let later = answer::later_tokens_unsteered(subject.model, &questions)?;
-        let arm = self.arm(subject, "few-shot", &self.test, &Read { readings, later, receipts: Vec::new() })?;
+        let arm = self.unsteered_arm(subject, "few-shot", &items, readings)?;
         Ok((extraction.vectors, arm))
     }
 
@@ -202,9 +198,19 @@ impl TaskVectorCell {
         let depth = subject.model.spec.depth();
         let rows: Vec<Row<'_>> = prefixes.iter().map(|p| Row::baseline(p, depth)).collect();
         let (readings, _) = task_vector::read_rows(subject.model, &rows, &asked_tokens(&self.baseline))?;
-        let questions: Vec<&Question> = self.baseline.iter().map(|a| &a.zero_shot).collect();
-        let later = answer::later_tokens_unsteered(subject.model, &questions)?;
-        self.arm(subject, "zero-shot", &self.baseline, &Read { readings, later, receipts: Vec::new() })
+        self.unsteered_arm(subject, "zero-shot", &scored(&self.baseline, |a| &a.zero_shot), readings)
+    }
+
+    fn unsteered_arm(
+        &self,
+        subject: &Subject<'_>,
+        name: &str,
+        items: &[Scored<'_>],
+        readings: Vec<Reading>,
+    ) -> Result<Arm, EvalError> {
+        let candidates: Vec<&Candidates> = items.iter().map(|i| i.candidates).collect();
+        let later = answer::later_tokens_unsteered(subject.model, &candidates)?;
+        variants::arm(subject, &self.task, name, items, &Read { readings, later, receipts: Vec::new() })
     }
 
     /// Hits at each residual.
@@ -219,31 +225,58 @@ impl TaskVectorCell {
         let prefixes: Vec<&Prefix> = prefixes.iter().collect();
         let curve = task_vector::sweep(subject.model, &prefixes, vectors, residuals, &asked_tokens(items))?;
         let mut hits = vec![0; residuals.len()];
-        for (item, readings) in items.iter().zip(&curve.readings) {
-            for (hits, reading) in hits.iter_mut().zip(readings) {
-                *hits += usize::from(subject.judge(&self.task, reading, &item.pair.answer)?.1);
+        let candidates: Vec<&Candidates> = items.iter().map(|a| &a.zero_shot).collect();
+        for (k, (hits, residual)) in hits.iter_mut().zip(residuals).enumerate() {
+            let later = self.later_in_curve(subject, &candidates, vectors, *residual)?;
+            for ((item, readings), later) in items.iter().zip(&curve.readings).zip(&later) {
+                let answer = &item.posed.pair.answer;
+                *hits += usize::from(subject.is_hit(&self.task, &readings[k], answer, later)?);
             }
         }
         Ok(hits)
+    }
+
+    /// What the later tokens of each item's candidates add with θ at a residual. Only choices are told apart by them: elsewhere they
+    /// are not computed, and 0.
+    fn later_in_curve(
+        &self,
+        subject: &Subject<'_>,
+        items: &[&Candidates],
+        vectors: &[TaskVector],
+        residual: usize,
+    ) -> Result<Vec<Vec<f64>>, EvalError> {
+        if !self.task.has_choices() {
+            return Ok(items.iter().map(|i| vec![0.0; i.answers.len()]).collect());
+        }
+        let edits = vectors
+            .iter()
+            .map(|v| Ok(vec![vec![task_vector::injection(v, residual)?]]))
+            .collect::<Result<Vec<_>, EvalError>>()?;
+        let later = answer::later_tokens(subject.model, items, &edits)?;
+        Ok(later.into_iter().map(|mut variants| variants.remove(0)).collect())
     }
 }
 
 impl Asked {
     fn record(&self) -> ItemRecord {
         ItemRecord {
-            input: self.pair.input.clone(),
-            answer: self.pair.answer.clone(),
-            answer_ids: self.zero_shot.answer.clone(),
+            input: self.posed.pair.input.clone(),
+            answer: self.posed.pair.answer.clone(),
+            answer_ids: self.zero_shot.answers[0].clone(),
             boundary_merged: self.zero_shot.boundary_merged,
-            choices: Vec::new(),
+            choices: self.posed.choices.clone(),
             demonstrations: self.demonstrations.clone(),
             dummies: self.dummies.clone(),
         }
     }
 }
 
+fn scored<'a>(items: &'a [Asked], prompt: impl Fn(&'a Asked) -> &'a Candidates) -> Vec<Scored<'a>> {
+    items.iter().map(|a| Scored { posed: &a.posed, candidates: prompt(a) }).collect()
+}
+
 fn asked_tokens(items: &[Asked]) -> Vec<Vec<u32>> {
-    items.iter().map(|a| vec![a.zero_shot.answer[0]]).collect()
+    items.iter().map(|a| answer::first_tokens(&a.zero_shot)).collect()
 }
 
 fn extract(

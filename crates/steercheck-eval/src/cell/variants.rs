@@ -1,0 +1,133 @@
+//! Items run in several variants over their prefixes: unsteered, steered, with placebos, at parts of the strength; and the arms and
+//! doses made of them.
+
+use steercheck_model::{Edit, Prefix, Reading, Receipt, Row};
+use steercheck_steer::task_vector::read_rows;
+
+use super::answer;
+use super::{Posed, Subject};
+use crate::error::EvalError;
+use crate::prompt::Candidates;
+use crate::record::{Arm, Dose, Outcome};
+use crate::task::Task;
+
+/// Shares of the full strength between the unsteered model and the method.
+pub(super) const PARTS: [f32; 3] = [0.25, 0.5, 0.75];
+
+/// One item's prompt and what it is scored against.
+#[derive(Clone, Copy)]
+pub(super) struct Scored<'a> {
+    pub(super) posed: &'a Posed,
+    pub(super) candidates: &'a Candidates,
+}
+
+/// What was read of one arm, one entry per item; `receipts` is empty for arms without edits.
+pub(super) struct Read {
+    pub(super) readings: Vec<Reading>,
+    /// Log-probability of each candidate's later tokens, `[items][candidates]`.
+    pub(super) later: Vec<Vec<f64>>,
+    pub(super) receipts: Vec<Vec<Receipt>>,
+}
+
+/// What was read of every item in every variant.
+pub(super) struct Variants {
+    count: usize,
+    readings: Vec<Reading>,
+    receipts: Vec<Vec<Receipt>>,
+    /// `[items][variants][candidates]`.
+    later: Vec<Vec<Vec<f64>>>,
+}
+
+/// Runs every variant of every item: rows of one batch, so that they differ by their edits alone. `edits` is
+/// `[items][variants]`, an empty list being the unsteered model, whose row `unsteered` makes.
+pub(super) fn run<'a>(
+    subject: &Subject<'_>,
+    items: &[Scored<'_>],
+    prefixes: &'a [Prefix],
+    edits: &[Vec<Vec<Edit>>],
+    unsteered: impl Fn(&'a Prefix) -> Row<'a>,
+) -> Result<Variants, EvalError> {
+    let (mut rows, mut asked) = (Vec::new(), Vec::new());
+    for ((prefix, variants), item) in prefixes.iter().zip(edits).zip(items) {
+        for edits in variants {
+            rows.push(if edits.is_empty() { unsteered(prefix) } else { Row::edited(prefix, edits.clone()) });
+            asked.push(answer::first_tokens(item.candidates));
+        }
+    }
+    let (readings, receipts) = read_rows(subject.model, &rows, &asked)?;
+    let candidates: Vec<&Candidates> = items.iter().map(|i| i.candidates).collect();
+    let later = answer::later_tokens(subject.model, &candidates, edits)?;
+    Ok(Variants { count: edits.first().map_or(0, Vec::len), readings, receipts, later })
+}
+
+impl Variants {
+    /// Variant k of every item.
+    pub(super) fn read(&self, k: usize) -> Read {
+        Read {
+            readings: self.readings.iter().skip(k).step_by(self.count).cloned().collect(),
+            later: self.later.iter().map(|variants| variants[k].clone()).collect(),
+            receipts: self.receipts.iter().skip(k).step_by(self.count).cloned().collect(),
+        }
+    }
+
+    /// Log-probability of every item's answer in variant k.
+    fn answer_log_probs(&self, k: usize) -> Vec<f64> {
+        let read = self.read(k);
+        let first = |r: &Reading| r.tokens.first().map_or(f64::NAN, |t| t.log_prob);
+        read.readings.iter().zip(&read.later).map(|(r, later)| first(r) + later[0]).collect()
+    }
+
+    /// The first variants as arms of these names.
+    pub(super) fn arms(
+        &self,
+        subject: &Subject<'_>,
+        task: &Task,
+        items: &[Scored<'_>],
+        names: &[&str],
+    ) -> Result<Vec<Arm>, EvalError> {
+        names.iter().enumerate().map(|(k, name)| arm(subject, task, name, items, &self.read(k))).collect()
+    }
+
+    /// The answers' probabilities by strength, where the variants from `first` on are [`PARTS`] of it.
+    pub(super) fn dose(&self, unsteered: &Arm, steered: &Arm, first: usize) -> Dose {
+        let parts: Vec<Vec<f64>> = (first..self.count).map(|k| self.answer_log_probs(k)).collect();
+        let ends = unsteered.outcomes.iter().zip(&steered.outcomes);
+        let answer_log_probs = ends
+            .enumerate()
+            .map(|(i, (none, full))| {
+                let between = parts.iter().map(|part| part[i]);
+                [none.answer_log_prob].into_iter().chain(between).chain([full.answer_log_prob]).collect()
+            })
+            .collect();
+        Dose { shares: [0.0].into_iter().chain(PARTS.map(f64::from)).chain([1.0]).collect(), answer_log_probs }
+    }
+}
+
+/// An error if strength 0 changed anything, bit for bit.
+pub(super) fn check_zero(task: &Task, unsteered: &Arm, zero: &Arm) -> Result<(), EvalError> {
+    let differs = |(a, b): (&Outcome, &Outcome)| !a.same_answer(b);
+    match unsteered.outcomes.iter().zip(&zero.outcomes).position(differs) {
+        Some(item) => Err(EvalError::ZeroChanged { task: task.name.clone(), item }),
+        None => Ok(()),
+    }
+}
+
+/// Scores what was read of one arm.
+pub(super) fn arm(
+    subject: &Subject<'_>,
+    task: &Task,
+    name: &str,
+    items: &[Scored<'_>],
+    read: &Read,
+) -> Result<Arm, EvalError> {
+    let none = Vec::new();
+    let outcomes = items
+        .iter()
+        .enumerate()
+        .map(|(i, item)| {
+            let receipts = read.receipts.get(i).unwrap_or(&none);
+            subject.outcome(task, &read.readings[i], &item.posed.pair.answer, &read.later[i], receipts)
+        })
+        .collect::<Result<Vec<Outcome>, _>>()?;
+    Ok(Arm::new(name, outcomes))
+}
