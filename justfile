@@ -30,6 +30,11 @@ oracle *JOBS:
 bench *ARGS:
     cargo run --release -p steercheck-model --example throughput -- {{ARGS}}
 
+# Tries to fool the verdict: simulated nulls, and placebos presented as the method on the default model. Half an hour or more.
+[group('evidence')]
+falsify SEEDS='10' FAMILIES='2000':
+    cargo run --release -p steercheck-eval --example falsify -- "$(cargo run --release --quiet -p steercheck -- models get smollm2-135m-instruct | tail -1)" {{SEEDS}} {{FAMILIES}}
+
 # What takes too long for every commit, all of it or some steps: specs, variants, converter, pytorch, bound, large.
 [group('evidence')]
 nightly *STEPS:

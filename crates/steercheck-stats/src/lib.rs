@@ -21,7 +21,7 @@
 //! | concentration on few heads | [`gini`] |
 //! | repetitions with other seeds | [`spread`] |
 //!
-//! How often the paired intervals hold the truth, and how often the tests err, is measured in `coverage.md`.
+//! How often the paired intervals hold the truth, and how often the tests err, is measured in `docs/coverage.md`.
 
 mod binomial;
 mod bootstrap;

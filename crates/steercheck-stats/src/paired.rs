@@ -5,7 +5,7 @@ use crate::{Error, Estimate, Method, check, mean, wilson};
 /// Mean of `a[i] − b[i]` with a `BCa` interval, for values in [0, 1] (outcomes, or shares of outcomes over seeds).
 ///
 /// `a`, `b` and `clusters` are `[n]`, paired by index; the rest is said at [`bca_of_means`](crate::bca_of_means()).
-/// Where few items differ the bootstrap falls short of its level (`coverage.md`):
+/// Where few items differ the bootstrap falls short of its level (`docs/coverage.md`):
 /// [`paired_score`](crate::paired_score()) is recommended instead.
 ///
 /// Where no cluster's difference deviates from the others (two arms that agree on every item; a gain on every item),

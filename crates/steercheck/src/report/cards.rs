@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use steercheck_eval::Record;
-use steercheck_eval::card::{Card, Measured};
+use steercheck_eval::card::{Card, Measured, Verdict};
 use steercheck_stats::Estimate;
 
 use crate::tables::{Flush, Table};
@@ -61,31 +61,43 @@ fn seeds(m: &Measured) -> String {
 
 fn verdicts(records: &[Record], cards: &[Card]) -> Option<Table> {
     let first = &cards.first()?.measured;
-    let rows = cards.iter().map(|card| {
-        let m = &card.measured;
-        vec![
-            m.subject.task.clone(),
-            percent(&m.zero_shot),
-            or_dash(m.few_shot.as_ref(), percent),
-            percent(&m.steered),
-            points(&m.effect),
-            or_dash(m.recovery.of_gain.as_ref(), percent),
-            card.verdict.map_or("–", steercheck_eval::card::Verdict::text).to_string(),
-        ]
-    });
-    let rows = rows.collect();
-    let sizes = records.first().map(|r| r.plan.counts)?;
-    let mut note = format!("n = {} test items", sizes.test);
-    if sizes.baseline > 0 {
-        let _ = write!(
-            note,
-            " ({} other items zero-shot); steered is the best setting on the {} items that chose it, as the protocol reports it",
-            sizes.baseline, sizes.dev
-        );
-    } else {
-        note +=
-            ", the same in every column; gain: steered minus zero-shot, in points; recovered: gain by few-shot gain";
+    let by_seed = cards.iter().any(|c| c.measured.spread.is_some());
+    let rows = cards
+        .iter()
+        .map(|card| {
+            let m = &card.measured;
+            let mut row = vec![
+                m.subject.task.clone(),
+                percent(&m.zero_shot),
+                or_dash(m.few_shot.as_ref(), percent),
+                percent(&m.steered),
+                points(&m.effect),
+            ];
+            if by_seed {
+                row.push(or_dash(m.spread.as_ref(), |s| format!("{:+.0} to {:+.0}", 100.0 * s.least, 100.0 * s.most)));
+            }
+            row.push(card.verdict.map_or("–", Verdict::text).to_string());
+            row
+        })
+        .collect();
+    let mut head = vec![("task", Left), ("zero-shot", Right), ("few-shot", Right), ("steered", Right), ("gain", Right)];
+    if by_seed {
+        head.push(("by seed", Right));
     }
+    head.push(("verdict", Left));
+    let sizes = records.first().map(|r| r.plan.counts)?;
+    let note = if sizes.baseline > 0 {
+        format!(
+            "n = {} test items ({} other items zero-shot); steered is the best setting on the {} items that chose it, as the \
+             protocol reports it",
+            sizes.test, sizes.baseline, sizes.dev
+        )
+    } else {
+        format!(
+            "n = {} test items, the same in every column; gain: steered minus zero-shot on each item, in points",
+            counts(cards)
+        )
+    };
     Some(Table {
         title: format!(
             "{}: per cent right [95 % interval], protocol {}, profile {}, {}",
@@ -94,18 +106,19 @@ fn verdicts(records: &[Record], cards: &[Card]) -> Option<Table> {
             first.subject.profile,
             seeds(first)
         ),
-        head: vec![
-            ("task", Left),
-            ("zero-shot", Right),
-            ("few-shot", Right),
-            ("steered", Right),
-            ("gain", Right),
-            ("recovered", Right),
-            ("verdict", Left),
-        ],
+        head,
         rows,
         note,
     })
+}
+
+/// `48`, or `55 to 72` where tasks differ in their items.
+fn counts(cards: &[Card]) -> String {
+    let n = || cards.iter().map(|c| c.measured.n);
+    match (n().min().unwrap_or(0), n().max().unwrap_or(0)) {
+        (least, most) if least == most => least.to_string(),
+        (least, most) => format!("{least} to {most}"),
+    }
 }
 
 fn placebos(cards: &[Card]) -> Option<Table> {
@@ -115,25 +128,33 @@ fn placebos(cards: &[Card]) -> Option<Table> {
     }
     let mut head = vec![("task", Left)];
     head.extend(names.iter().map(|name| (short(name), Right)));
-    head.extend([("steered minus\nthe closest", Right), ("p after\nHolm", Right)]);
+    head.extend([
+        ("steered minus\nthe closest", Right),
+        ("p after\nHolm", Right),
+        ("by few-shot\naccuracy", Right),
+        ("by few-shot\ngain", Right),
+    ]);
     let rows = cards
         .iter()
         .map(|card| {
-            let placebos = &card.measured.placebos;
+            let (placebos, recovery) = (&card.measured.placebos, &card.measured.recovery);
             let mut row = vec![card.measured.subject.task.clone()];
             row.extend(placebos.iter().map(|p| percent(&p.accuracy)));
             let closest = card.measured.closest_placebo();
             row.push(or_dash(closest, |c| points(&c.advantage)));
             let at = closest.and_then(|c| placebos.iter().position(|p| p.arm == c.arm));
             row.push(or_dash(at.as_ref(), |i| p_value(card.placebo_p_adjusted[*i])));
+            row.extend([&recovery.of_accuracy, &recovery.of_gain].map(|r| or_dash(r.as_ref(), percent)));
             row
         })
         .collect();
     Some(Table {
-        title: "Placebos on the same items: per cent right".into(),
+        title: "Placebos on the same items, per cent right; steered beside them and beside few-shot".into(),
         head,
         rows,
-        note: "strength 0 equals the unsteered model bit for bit; every edit fired as planned".into(),
+        note: "strength 0 equals the unsteered model bit for bit; every edit fired as planned; by few-shot accuracy: steered by \
+               few-shot, in per cent; by few-shot gain: gain by what few-shot gains"
+            .into(),
     })
 }
 

@@ -79,7 +79,7 @@ fn the_tables_have_every_arm_with_its_interval_and_a_verdict_follows_with_its_re
     let (text, record) = (stdout(&run.output), run.record());
     let percent = |name: &str| 100.0 * arm(&record, name)["hits"].as_f64().unwrap() / 48.0;
     let verdicts = row(&text, "Task vectors: per cent right [95 % interval], protocol rigorous, profile quick, seed 3");
-    assert_eq!((verdicts.len(), verdicts[0]), (7, "capitalise"));
+    assert_eq!((verdicts.len(), verdicts[0]), (6, "capitalise"));
     for (column, name) in [(1, "zero-shot"), (2, "few-shot"), (3, "steered")] {
         shows(verdicts[column], percent(name), name);
     }
