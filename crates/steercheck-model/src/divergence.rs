@@ -59,7 +59,7 @@ impl Model {
         if let Some(token) = next.iter().find(|t| **t as usize >= vocab) {
             return Err(ModelError::Plan(format!("token {token} does not exist: the vocabulary has {vocab}")));
         }
-        let count = rows.div_ceil((LOGIT_BYTES / (8 * vocab)).max(1)).max(1);
+        let count = rows.div_ceil(self.rows_of_two()).max(1);
         let mut out = Vec::with_capacity(rows);
         for i in 0..count {
             let (start, end) = (i * rows / count, (i + 1) * rows / count);
@@ -84,5 +84,16 @@ impl Model {
             out.extend(part);
         }
         Ok(out)
+    }
+
+    /// Bytes besides the weights and the residuals that [`Model::divergence`] takes at most.
+    pub fn divergence_bytes(&self, rows: usize) -> u64 {
+        // Logits of both, and copies of them on their way out of their tensors.
+        16 * (rows.min(self.rows_of_two()) * self.spec.vocab_size) as u64
+    }
+
+    /// Rows whose logits, steered and unsteered, are held at once.
+    fn rows_of_two(&self) -> usize {
+        (LOGIT_BYTES / (8 * self.spec.vocab_size)).max(1)
     }
 }

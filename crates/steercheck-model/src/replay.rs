@@ -50,6 +50,7 @@ impl<'a> Row<'a> {
     }
 
     /// This row, going on with these tokens.
+    #[must_use]
     pub fn then(self, tokens: &'a [u32]) -> Self {
         Self { then: tokens, ..self }
     }
