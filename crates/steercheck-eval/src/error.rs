@@ -59,6 +59,12 @@ pub enum EvalError {
         /// The tensor and what is wrong with it.
         what: String,
     },
+    /// Side effects cannot be measured on this model.
+    #[error("side effects cannot be measured on the neutral text: {what}; leave them out for this model")]
+    NeutralText {
+        /// What does not fit.
+        what: String,
+    },
     /// A record could not be written.
     #[error("cannot write {}: {reason}; free some space or choose another folder with --out", path.display())]
     Write {

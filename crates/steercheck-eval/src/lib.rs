@@ -8,6 +8,7 @@ pub mod prompt;
 pub mod protocol;
 pub mod record;
 pub mod sample;
+pub mod side_effects;
 pub mod task;
 
 pub use error::EvalError;

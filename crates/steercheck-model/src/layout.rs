@@ -1,19 +1,20 @@
 //! What a pass is made of: segments of rows, the order that the rows take, and which of them share an attention call. All of
 //! it is a function of the work alone.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 
 use crate::error::Result;
-use crate::prefix::Prefix;
+use crate::prefix::Past;
 use crate::rope::Place;
 use crate::site::Edit;
 
 /// Where a segment's rows come from.
 pub(crate) enum Entry<'a> {
     /// Tokens, embedded: residual 0.
-    Tokens(&'a [u32]),
+    Tokens(Cow<'a, [u32]>),
     /// One row `[1, D]` of residual `at`.
     Residual { at: usize, row: Tensor },
 }
@@ -41,8 +42,8 @@ pub(crate) enum Context<'a> {
     None,
     /// All of an earlier segment of the same run, and what stands before that.
     Segment(usize),
-    /// The first `start` positions of a prefix.
-    Prefix(&'a Prefix),
+    /// The first `start` positions of what earlier runs kept.
+    Past(&'a Past),
 }
 
 /// Consecutive rows of one prompt or edited run.
@@ -57,13 +58,15 @@ pub(crate) struct Segment<'a> {
     pub(crate) edits: &'a [Edit],
 }
 
-/// Rows, by segment and offset in it, whose values are kept at every block.
+/// Rows, by segment and offset in it, whose values are kept, at every block unless said otherwise.
 #[derive(Default)]
 pub(crate) struct Keep {
     pub(crate) residual: Vec<(usize, usize)>,
     pub(crate) heads: Vec<(usize, usize)>,
     pub(crate) attention: Vec<(usize, usize)>,
     pub(crate) mlp: Vec<(usize, usize)>,
+    /// Of the highest residual alone.
+    pub(crate) top: Vec<(usize, usize)>,
     /// Whether keys and values of all rows are kept.
     pub(crate) key_values: bool,
     /// The pass ends at this residual; `None` is L.
@@ -74,7 +77,7 @@ pub(crate) struct Keep {
 pub(crate) enum Group {
     /// One segment of consecutive rows.
     Sequence(usize),
-    /// Single-row segments at the end of the same prefix.
+    /// Single-row segments at the same position over the same past.
     Siblings(Vec<usize>),
 }
 
@@ -97,7 +100,7 @@ impl Layout {
             entering[s.entry.residual()].push(i);
         }
         let (mut first_row, mut active, mut places) = (vec![0; segments.len()], Vec::new(), Vec::new());
-        let mut siblings: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut siblings: BTreeMap<(usize, usize), usize> = BTreeMap::new();
         let mut groups = Vec::new();
         for list in &entering {
             for &i in list {
@@ -105,8 +108,8 @@ impl Layout {
                 first_row[i] = places.len();
                 places.extend((s.start..s.start + s.entry.rows()).map(|position| Place { position, length: s.length }));
                 match s.context {
-                    Context::Prefix(p) if s.entry.rows() == 1 && s.start == p.len() - 1 => {
-                        let group = *siblings.entry(std::ptr::from_ref(p) as usize).or_insert_with(|| {
+                    Context::Past(p) if s.entry.rows() == 1 => {
+                        let group = *siblings.entry((std::ptr::from_ref(p) as usize, s.start)).or_insert_with(|| {
                             groups.push(Group::Siblings(Vec::new()));
                             groups.len() - 1
                         });

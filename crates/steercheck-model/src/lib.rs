@@ -10,6 +10,8 @@ mod attention;
 mod block;
 mod config;
 mod contributions;
+mod decode;
+mod divergence;
 mod edits;
 mod embedding;
 mod error;
@@ -38,6 +40,8 @@ mod vector_file;
 mod weights;
 
 pub use contributions::AttentionParts;
+pub use decode::Continuation;
+pub use divergence::Divergence;
 pub use error::{ModelError, Result, bytes_text};
 pub use gguf::{Gguf, GgufValue};
 pub use model::{Kernels, LoadOptions, Loaded, Model, ModelInfo, Precision, Watcher};

@@ -8,7 +8,7 @@ use crate::error::{ModelError, Result};
 use crate::model::Model;
 
 /// Bytes of logits that are held at once.
-const LOGIT_BYTES: usize = 64 << 20;
+pub(crate) const LOGIT_BYTES: usize = 64 << 20;
 
 /// Whether the final norm stands before the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

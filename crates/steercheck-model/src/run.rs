@@ -29,6 +29,8 @@ pub(crate) struct Outcome {
     pub(crate) first_row: Vec<usize>,
     /// The highest residual of the pass at the last row of each segment, `[segments, D]`.
     pub(crate) top: Tensor,
+    /// The highest residual at the rows of [`Keep::top`], if there are any.
+    pub(crate) kept_top: Option<Tensor>,
     /// One list per segment.
     pub(crate) receipts: Vec<Vec<Receipt>>,
 }
@@ -44,7 +46,8 @@ pub(crate) fn bytes(model: &Model, segments: &[Segment<'_>], keep: &Keep) -> u64
         * (keep.residual.len() * s.hidden_size
             + keep.heads.len() * q
             + (keep.attention.len() + keep.mlp.len()) * s.hidden_size
-            + if keep.key_values { rows * 2 * kv } else { 0 });
+            + if keep.key_values { rows * 2 * kv } else { 0 })
+        + keep.top.len() * s.hidden_size;
     block_bytes(model, rows, longest) + 4 * kept as u64
 }
 
@@ -146,12 +149,17 @@ impl Pass<'_> {
         let last: Vec<usize> =
             self.segments.iter().zip(&self.layout.first_row).map(|(s, f)| f + s.entry.rows() - 1).collect();
         let top = select(&x, &last)?.force_contiguous()?;
+        let kept_top = match self.rows_of(&self.keep.top) {
+            rows if rows.is_empty() => None,
+            rows => Some(select(&x, &rows)?.force_contiguous()?),
+        };
         let norms = top.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
         if !norms.is_finite() {
             return Err(ModelError::NotFinite { at: format!("residual {depth}") });
         }
         let receipts = plan.receipts()?;
-        Ok(Outcome { residual, heads, attention, mlp, key_values, first_row: self.layout.first_row, top, receipts })
+        let first_row = self.layout.first_row;
+        Ok(Outcome { residual, heads, attention, mlp, key_values, first_row, top, kept_top, receipts })
     }
 
     /// Appends the rows that enter at residual b, in the order of the segments.
@@ -213,13 +221,11 @@ impl Pass<'_> {
                 Group::Sequence(_) => Ok(None),
                 Group::Siblings(members) => {
                     let members: Vec<usize> = members.iter().copied().filter(|i| is_active(i)).collect();
-                    let Some(Context::Prefix(prefix)) = members.first().map(|i| self.segments[*i].context) else {
-                        return Ok(None);
-                    };
+                    let Some(first) = members.first().map(|i| &self.segments[*i]) else { return Ok(None) };
+                    let Context::Past(past) = first.context else { return Ok(None) };
                     let rows: Vec<usize> = members.iter().map(|i| self.layout.first_row[*i]).collect();
-                    let position = prefix.len() - 1;
-                    let from = window.map_or(0, |w| (position + 1).saturating_sub(w));
-                    let context = prefix.pieces(b, from, position)?;
+                    let from = window.map_or(0, |w| (first.start + 1).saturating_sub(w));
+                    let context = past.pieces(b, from..first.start)?;
                     let own = [&select(k, &rows)?, &select(v, &rows)?];
                     let z = attention::siblings(spec, block, &select(q, &rows)?, (&context, from), own)?;
                     Ok(Some((rows, z)))
@@ -247,7 +253,7 @@ impl Pass<'_> {
     fn pieces_before(&self, b: usize, all: &KeyValue, s: &Segment<'_>) -> Result<Vec<KeyValue>> {
         Ok(match s.context {
             Context::None => Vec::new(),
-            Context::Prefix(p) => p.pieces(b, 0, s.start)?,
+            Context::Past(p) => p.pieces(b, 0..s.start)?,
             Context::Segment(i) => {
                 let parent = &self.segments[i];
                 let mut pieces = self.pieces_before(b, all, parent)?;

@@ -191,3 +191,15 @@ pub struct Receipt {
     /// Euclidean norm of the value before, the mean over the positions.
     pub before: f64,
 }
+
+impl Receipt {
+    /// Takes in what the same edit did at further positions.
+    pub(crate) fn extend(&mut self, more: &Self) {
+        let (old, new) = (self.fired as f64, more.fired as f64);
+        let mean = |a: f64, b: f64| (a * old + b * new) / (old + new).max(1.0);
+        self.change = mean(self.change, more.change);
+        self.before = mean(self.before, more.before);
+        self.planned += more.planned;
+        self.fired += more.fired;
+    }
+}

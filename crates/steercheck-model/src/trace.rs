@@ -1,5 +1,7 @@
 //! Reading inner states: prompts in, values at sites out.
 
+use std::borrow::Cow;
+
 use candle_core::Tensor;
 
 use crate::error::{ModelError, Result};
@@ -19,6 +21,8 @@ pub enum ReadAt {
     Last,
     /// Every token.
     All,
+    /// Every token from this 0-based position on.
+    From(usize),
 }
 
 /// What is read of every prompt.
@@ -32,6 +36,8 @@ pub struct Reads {
     pub attention: ReadAt,
     /// MLP outputs of every block.
     pub mlp: ReadAt,
+    /// The highest residual alone: much less memory than `residual` where nothing else is read of many positions.
+    pub top: ReadAt,
     /// The pass ends at this residual, which saves the blocks above; `None` goes to L. Tensors then have that many fewer
     /// entries.
     pub until: Option<usize>,
@@ -44,11 +50,18 @@ impl Reads {
         heads: ReadAt::Nothing,
         attention: ReadAt::Nothing,
         mlp: ReadAt::Nothing,
+        top: ReadAt::Nothing,
         until: None,
     };
     /// Everything everywhere: for small prompts.
-    pub const ALL: Self =
-        Self { residual: ReadAt::All, heads: ReadAt::All, attention: ReadAt::All, mlp: ReadAt::All, until: None };
+    pub const ALL: Self = Self {
+        residual: ReadAt::All,
+        heads: ReadAt::All,
+        attention: ReadAt::All,
+        mlp: ReadAt::All,
+        top: ReadAt::All,
+        until: None,
+    };
 }
 
 /// What was read of one prompt. Tensors are `None` where nothing was asked.
@@ -62,6 +75,8 @@ pub struct Trace {
     pub attention: Option<Tensor>,
     /// `[L, positions, D]`.
     pub mlp: Option<Tensor>,
+    /// Residual L, or the one at which the pass ended, `[positions, D]`.
+    pub top: Option<Tensor>,
     /// What the prompt's edits did.
     pub receipts: Vec<Receipt>,
 }
@@ -81,6 +96,7 @@ fn rows(forest: &Forest, prompt: usize, at: ReadAt) -> Vec<(usize, usize)> {
     match at {
         ReadAt::Nothing => Vec::new(),
         ReadAt::All => all.collect(),
+        ReadAt::From(position) => all.skip(position).collect(),
         ReadAt::Last => all.last().into_iter().collect(),
     }
 }
@@ -94,6 +110,7 @@ fn keep(forest: &Forest, reads: &Reads) -> Keep {
         heads: of(reads.heads),
         attention: of(reads.attention),
         mlp: of(reads.mlp),
+        top: of(reads.top),
         key_values: false,
         until: reads.until,
     }
@@ -113,7 +130,7 @@ pub(crate) fn segments<'a>(forest: &Forest, prompts: &[&'a [u32]]) -> Vec<Segmen
         .nodes
         .iter()
         .map(|n| Segment {
-            entry: Entry::Tokens(&prompts[n.prompt][n.start..n.end]),
+            entry: Entry::Tokens(Cow::Borrowed(&prompts[n.prompt][n.start..n.end])),
             context: n.parent.map_or(Context::None, Context::Segment),
             start: n.start,
             length: prompts[n.prompt].len(),
@@ -172,10 +189,11 @@ impl Model {
         }
         let out = run::run(self, &segments, &keep(&forest, reads))?;
         let mut receipts = out.receipts.into_iter();
-        let mut at = [0usize; 4];
+        let mut at = [0usize; 5];
         let mut traces = Vec::with_capacity(prompts.len());
         for (i, _) in prompts.iter().enumerate() {
-            let lens = [reads.residual, reads.heads, reads.attention, reads.mlp].map(|r| rows(&forest, i, r).len());
+            let lens =
+                [reads.residual, reads.heads, reads.attention, reads.mlp, reads.top].map(|r| rows(&forest, i, r).len());
             let heads = match stack(&out.heads, at[1], lens[1])? {
                 None => None,
                 Some(h) => {
@@ -188,6 +206,10 @@ impl Model {
                 heads,
                 attention: stack(&out.attention, at[2], lens[2])?,
                 mlp: stack(&out.mlp, at[3], lens[3])?,
+                top: match &out.kept_top {
+                    Some(top) if lens[4] > 0 => Some(top.narrow(0, at[4], lens[4])?),
+                    _ => None,
+                },
                 receipts: if sharing == Sharing::Separate { receipts.next().unwrap_or_default() } else { Vec::new() },
             });
             for (a, l) in at.iter_mut().zip(lens) {

@@ -8,7 +8,7 @@ use candle_core::{DType, Tensor};
 use common::open;
 use common::random::{self, Sizes};
 use peak_alloc::PeakAlloc;
-use steercheck_model::{Edit, LoadOptions, Loaded, Operation, Precision, ReadAt, Reads, Row, Site};
+use steercheck_model::{Edit, EditedPrompt, LoadOptions, Loaded, Operation, Precision, ReadAt, Reads, Row, Site};
 use steercheck_testkit::shared;
 
 #[global_allocator]
@@ -39,6 +39,8 @@ fn passes_stay_below_their_estimates_and_the_estimates_are_within_a_factor_of_fo
 
         let reads = Reads { heads: ReadAt::Last, ..Reads::LAST_RESIDUALS };
         let (_, trace) = peak(|| model.trace(&prompts, &reads).unwrap());
+        let tops = Reads { top: ReadAt::All, ..Reads::default() };
+        let (_, trace_tops) = peak(|| model.trace(&prompts, &tops).unwrap());
         let (prefixes, prefill) = peak(|| model.prefill(&prompts).unwrap());
         let rows: Vec<Row<'_>> = prefixes
             .iter()
@@ -46,10 +48,19 @@ fn passes_stay_below_their_estimates_and_the_estimates_are_within_a_factor_of_fo
             .map(|(p, b)| Row::edited(p, vec![Edit::last(Site::Residual(b), Operation::Replace(vec![0.5; d].into()))]))
             .collect();
         let (_, replay) = peak(|| model.replay(&rows).unwrap());
+        let then: Vec<u32> = (0..20).map(|i| i * 5 + 1).collect();
+        let longer: Vec<Row<'_>> = prefixes.iter().map(|p| Row::baseline_from(p, 39).then(&then)).collect();
+        let (_, suffixes) = peak(|| model.replay_suffixes(&longer).unwrap());
+        let whole: Vec<EditedPrompt> =
+            prompts.iter().map(|p| EditedPrompt { tokens: p.clone(), edits: Vec::new() }).collect();
+        let (_, decoding) = peak(|| model.continue_greedily(&whole, 16).unwrap());
         for (what, took, estimate) in [
             ("trace", trace, model.trace_bytes(&prompts, &reads)),
+            ("tops", trace_tops, model.trace_bytes(&prompts, &tops)),
             ("prefill", prefill, model.prefill_bytes(&prompts)),
             ("replay", replay, model.replay_bytes(&rows).unwrap()),
+            ("suffixes", suffixes, model.suffixes_bytes(prompts.len(), 21, 60)),
+            ("decoding", decoding, model.decoding_bytes(prompts.len(), 40, 40, 16)),
         ] {
             let share = took / estimate as f64;
             println!("{name:18} {what:8} took {took:>10} of {estimate:>10} estimated ({share:.2})");

@@ -146,8 +146,7 @@ fn lens(model: &Model, work: &Lens) -> Result<TensorFile, Error> {
 
 /// One pass over all prompts.
 fn traces(model: &Model, prompts: &[Vec<u32>], residual: ReadAt, heads: ReadAt) -> Result<Vec<Trace>, Error> {
-    let nothing = ReadAt::Nothing;
-    Ok(model.trace(prompts, &Reads { residual, heads, attention: nothing, mlp: nothing, until: None })?)
+    Ok(model.trace(prompts, &Reads { residual, heads, ..Reads::default() })?)
 }
 
 fn read(tensor: Option<Tensor>) -> Result<Tensor, Error> {

@@ -201,6 +201,7 @@ mod tests {
             heads: None,
             attention: None,
             mlp: None,
+            top: None,
             receipts: vec![receipt(site, fired)],
         };
         let got = Replayed { top: tops(&[[1.0, 1.0]]), receipts: vec![vec![receipt(site, 1)]] };

@@ -1,0 +1,83 @@
+//! What measuring side effects will cost: work, memory, and how often it goes through the weights.
+
+use steercheck_model::{Model, ModelError, ReadAt, Reads, bytes_text};
+
+use super::text::NeutralText;
+use super::unsteered::{Acts, keeps};
+
+/// The work of a number of passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Rows × blocks, as [`Model::watch`] counts them; divided by L these are tokens.
+    pub rows: u64,
+    /// How often the weights of all blocks are gone through, each time once for all rows together: what a model that does
+    /// not fit in memory is read again for.
+    pub passes: u64,
+}
+
+/// Work of every measured setting.
+pub fn work(model: &Model, text: &NeutralText, acts: Acts) -> Work {
+    let (continued, tokens) = text.continued();
+    let (context, window) = (text.context(0).len(), text.whole(0).len());
+    // Rows of one window, and of one continuation: its context, or what is run again of it, and all new tokens but the last.
+    let (each, continuation) = if keeps(model, acts) {
+        (window - text.last_context(), tokens)
+    } else if model.spec.depends_on_length() {
+        (window, (context..context + tokens).sum())
+    } else {
+        (window, context + tokens - 1)
+    };
+    let rows = text.windows() * each + continued * continuation;
+    Work { rows: (rows * model.spec.depth()) as u64, passes: 1 + tokens as u64 }
+}
+
+/// Work of the unsteered model, once for all settings.
+pub fn work_unsteered(model: &Model, text: &NeutralText, acts: Acts) -> Work {
+    let mut work = work(model, text, acts);
+    if keeps(model, acts) {
+        let contexts = contexts(text);
+        work.rows += (model.distinct_tokens(&contexts.iter().collect::<Vec<_>>()) * model.spec.depth()) as u64;
+        work.passes += 1;
+    }
+    work
+}
+
+/// Bytes that [`super::Unsteered`] holds for as long as settings are measured.
+pub fn held_bytes(model: &Model, text: &NeutralText, acts: Acts) -> u64 {
+    let spec = &model.spec;
+    let top = text.measured() * spec.hidden_size;
+    let kept = if keeps(model, acts) {
+        let contexts = contexts(text);
+        model.distinct_tokens(&contexts.iter().collect::<Vec<_>>()) * 2 * spec.kv_heads * spec.head_dim * spec.depth()
+            + text.windows() * (spec.depth() + 1) * spec.hidden_size
+    } else {
+        0
+    };
+    4 * (top + kept) as u64
+}
+
+/// An error if what is held at the busiest moment, besides the weights, is more than the budget.
+pub fn check_memory(model: &Model, text: &NeutralText, acts: Acts) -> Result<(), ModelError> {
+    let (continued, tokens) = text.continued();
+    let (context, window) = (text.context(0).len(), text.whole(0).len());
+    let held = held_bytes(model, text, acts);
+    let needed = if keeps(model, acts) {
+        let suffixes = model.suffixes_bytes(text.windows(), window - text.last_context(), window);
+        let decoding = model.decoding_bytes(continued, 1, context, tokens);
+        model.prefill_bytes(&contexts(text)).max(held + suffixes.max(decoding))
+    } else {
+        let windows: Vec<Vec<u32>> = (0..text.windows()).map(|i| text.whole(i).to_vec()).collect();
+        let reads = Reads { top: ReadAt::From(text.last_context()), ..Reads::default() };
+        held + model.trace_bytes(&windows, &reads).max(model.decoding_bytes(continued, context, context, tokens))
+    };
+    let needed = needed.max(held + model.divergence_bytes(text.measured()));
+    let budget = model.activation_budget();
+    if needed > budget {
+        return Err(ModelError::Memory { needed: bytes_text(needed), budget: bytes_text(budget) });
+    }
+    Ok(())
+}
+
+fn contexts(text: &NeutralText) -> Vec<Vec<u32>> {
+    (0..text.windows()).map(|i| text.context(i).to_vec()).collect()
+}
