@@ -101,9 +101,8 @@ fn continuations_equal_a_whole_pass_for_every_token_whatever_is_edited() {
         let rows: Vec<Row<'_>> = plans
             .iter()
             .flat_map(|(_, edits)| {
-                prefixes.iter().map(|p| match edits.is_empty() {
-                    true => Row::baseline(p, model.spec.depth()),
-                    false => Row::edited(p, edits.clone()),
+                prefixes.iter().map(|p| {
+                    if edits.is_empty() { Row::baseline(p, model.spec.depth()) } else { Row::edited(p, edits.clone()) }
                 })
             })
             .collect();

@@ -4,9 +4,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use steercheck_eval::card::cards;
-use steercheck_eval::cell::{Cell, Presented, Subject, TaskVectorCell, TaskVectorOptions, VectorCell, VectorOptions};
+use steercheck_eval::cell::{
+    Cell, Finished, Presented, Subject, TaskVectorCell, TaskVectorOptions, VectorCell, VectorOptions,
+};
 use steercheck_eval::conformance::{Extent, Summary};
 use steercheck_eval::record::{self, Written};
+use steercheck_eval::side_effects::{self, NeutralText, Unsteered};
 use steercheck_eval::task::{self, LoadOptions as TaskOptions, Task};
 use steercheck_eval::{EvalError, Profile, Protocol, Record};
 use steercheck_model::{Loaded, Model, Tokenizer, read_vectors};
@@ -41,14 +44,17 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     let tokenizer = tokenizer?;
     let vector = options.vector.as_ref().zip(given).map(|(spec, file)| GivenVector::resolve(spec, &file, &model.spec));
     let run = Run { protocol, profile, vector: vector.transpose()?, options };
-    let (cells, not_run) = run.prepare(&model, &tokenizer, &tasks)?;
+    let text = NeutralText::new(&tokenizer, &model.spec)?;
+    let (cells, not_run) =
+        run.prepare(&Subject { model: &model, tokenizer: &tokenizer, neutral: Some(&text) }, &tasks)?;
     if let Some(first) = not_run.first().filter(|_| cells.is_empty() || !options.tasks.is_empty()) {
         return Err(CliError::Usage(first.reason.to_string()));
     }
     let passes = Extent::Short.passes() + cells.iter().map(Cell::passes).sum::<f64>();
     cost::tell(&model.info, memory, reading, passes);
     let conformance = verify::before_a_check(&model, &tokenizer, options.force)?;
-    let records = run_cells(&mut model, &tokenizer, &cells, &conformance, options)?;
+    let keep = Keep { conformance: &conformance, out: &options.out };
+    let records = run_cells(&mut model, &tokenizer, &text, &cells, &keep)?;
     if options.json {
         for n in &not_run {
             line(&format!("not run: {}", n.reason));
@@ -116,17 +122,11 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// The cells of every task and seed, and the tasks that cannot be run on this model.
-    fn prepare(
-        &self,
-        model: &Model,
-        tokenizer: &Tokenizer,
-        tasks: &[Task],
-    ) -> Result<(Vec<Cell>, Vec<NotRun>), CliError> {
-        let subject = Subject { model, tokenizer };
+    fn prepare(&self, subject: &Subject<'_>, tasks: &[Task]) -> Result<(Vec<Cell>, Vec<NotRun>), CliError> {
         let (mut cells, mut not_run) = (Vec::new(), Vec::new());
         for task in tasks {
             for seed in (0..self.profile.seeds as u64).map(|i| self.options.seed.wrapping_add(i)) {
-                match self.cell(&subject, task, seed) {
+                match self.cell(subject, task, seed) {
                     Ok(cell) => cells.push(cell),
                     Err(reason @ EvalError::TooFewItems { .. }) => {
                         not_run.push(NotRun { task: task.name.clone(), reason });
@@ -153,39 +153,56 @@ impl Run<'_> {
     }
 }
 
+/// Runs the cells. Side effects are measured where their plans ask for it.
 fn run_cells(
     model: &mut Model,
     tokenizer: &Tokenizer,
+    text: &NeutralText,
     cells: &[Cell],
-    conformance: &Summary,
-    options: &CheckOptions,
+    keep: &Keep<'_>,
 ) -> Result<Vec<Record>, CliError> {
-    let planned: Vec<u64> = cells.iter().map(|c| c.planned_work(model)).collect();
-    let work = Work::new(planned.iter().sum(), model.spec.depth());
+    // All cells of a run steer at the same places.
+    let acts = cells.iter().find_map(Cell::acts);
+    let aside = |acts| side_effects::work(model, text, acts).rows;
+    let planned: Vec<u64> = cells.iter().map(|c| c.planned_work(model) + c.acts().map_or(0, aside)).collect();
+    let before = acts.map_or(0, |acts| side_effects::work_unsteered(model, text, acts).rows);
+    let work = Work::new(before + planned.iter().sum::<u64>(), model.spec.depth());
     model.watch(Some(work.watcher()));
-    let subject = Subject { model, tokenizer };
+    work.begin("unsteered, neutral text");
+    let unsteered = acts.map(|acts| Unsteered::new(model, text, acts)).transpose()?;
+    let subject = Subject { model, tokenizer, neutral: Some(text) };
     let mut records = Vec::with_capacity(cells.len());
     for (i, cell) in cells.iter().enumerate() {
         let what = cell.title();
         work.begin(&what);
         let started = Instant::now();
-        let finished = cell.run(&subject)?;
-        let mut record = finished.record;
-        record.results.conformance = Some(conformance.clone());
-        // What a record refers to is there before the record is.
-        for artefact in &finished.artefacts {
-            artefact.write(&options.out)?;
-        }
-        if let Written::Replaced(path) = record.write(&options.out)? {
-            line(&format!(
-                "warning: {} held other results of the same cell and was replaced; another machine or build gives other last digits",
-                path.display()
-            ));
-        }
+        records.push(keep.finished(cell.run(&subject, unsteered.as_ref())?)?);
         work.ended(&what, i + 1, cells.len(), started.elapsed().as_secs_f64(), planned[i]);
-        records.push(record);
     }
     work.finish();
     model.watch(None);
     Ok(records)
+}
+
+/// Where records go, and what they say of the model.
+struct Keep<'a> {
+    conformance: &'a Summary,
+    out: &'a Path,
+}
+
+impl Keep<'_> {
+    /// Writes what a cell left.
+    fn finished(&self, finished: Finished) -> Result<Record, CliError> {
+        let mut record = finished.record;
+        record.results.conformance = Some(self.conformance.clone());
+        // What a record refers to is there before the record is.
+        for artefact in &finished.artefacts {
+            artefact.write(self.out)?;
+        }
+        if let Written::Replaced(path) = record.write(self.out)? {
+            let why = "another machine or build gives other last digits";
+            line(&format!("warning: {} held other results of the same cell and was replaced; {why}", path.display()));
+        }
+        Ok(record)
+    }
 }

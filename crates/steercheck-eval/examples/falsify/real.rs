@@ -25,7 +25,7 @@ pub(crate) struct Run {
 pub(crate) fn run(model: &Path, seeds: u64) -> Result<Vec<Run>, Box<dyn std::error::Error>> {
     let loaded = Loaded::open(model, &LoadOptions::default())?;
     let tokenizer = loaded.tokenizer?;
-    let subject = Subject { model: &loaded.model, tokenizer: &tokenizer };
+    let subject = Subject { model: &loaded.model, tokenizer: &tokenizer, neutral: None };
     let mut out = Vec::new();
     for presented in PRESENTED {
         for seed in 0..seeds {
@@ -34,7 +34,7 @@ pub(crate) fn run(model: &Path, seeds: u64) -> Result<Vec<Run>, Box<dyn std::err
                 let options =
                     TaskVectorOptions { protocol: Protocol::RIGOROUS, profile: Profile::QUICK, seed, presented };
                 match TaskVectorCell::prepare(&subject, &task::builtin(name)?, &options) {
-                    Ok(cell) => records.push(cell.run(&subject)?.record),
+                    Ok(cell) => records.push(cell.run(&subject, None)?.record),
                     Err(EvalError::TooFewItems { task, usable, .. }) if seed == 0 => {
                         eprintln!("{task} has {usable} usable items and is left out");
                     }

@@ -118,6 +118,7 @@ fn evidence(truth: &Truth, size: Size, task: usize, rng: &mut ChaCha8Rng) -> Evi
         answer_log_probs: Some([vec![-1.0; size.items], vec![-1.0; size.items]]),
         dose: None,
         choices: Vec::new(),
+        side_effects: Vec::new(),
         invalid: None,
     }
 }

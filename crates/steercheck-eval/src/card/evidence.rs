@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::CardError;
 use crate::record::{Arm, Outcome, Plan, Record, Setting};
+use crate::side_effects::SideEffects;
 
 /// Outcomes of one (model, method, task), of one or more seeds on the same test items.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,8 @@ pub struct Evidence {
     pub dose: Option<(Vec<f64>, Vec<Vec<f64>>)>,
     /// How the setting was chosen, by seed; empty where it was given.
     pub choices: Vec<Choice>,
+    /// Side effects, by seed; empty where they were not measured.
+    pub side_effects: Vec<SideEffects>,
     /// Why the run does not count; none if it does.
     pub invalid: Option<String>,
 }
@@ -94,6 +97,7 @@ impl Evidence {
             },
             dose: dose(&records),
             choices: records.iter().filter_map(|r| choice(r)).collect(),
+            side_effects: records.iter().filter_map(|r| r.results.side_effects.clone()).collect(),
             invalid: records.iter().find_map(|r| invalid(r)),
         })
     }

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 use steercheck_stats::{
-    Bootstrap, Error, Estimate, Spread, bca, bca_of_means, difference, paired_score, share, sign_flip, spread,
-    steerability, wilson, worst_decile,
+    Bootstrap, Error, Estimate, Spread, bca, bca_of_means, difference, mean, paired_score, quantile, share, sign_flip,
+    spread, steerability, wilson, worst_decile,
 };
 
 use super::CardError;
 use super::evidence::{Choice, Evidence, Subject};
 use crate::record::Setting;
+use crate::side_effects::SideEffects;
 
 /// Confidence level of every interval.
 pub const LEVEL: f64 = 0.95;
@@ -125,6 +126,17 @@ impl Measured {
     }
 }
 
+/// The 95th percentile of clustered values with the interval of Woodruff 1952 (*Journal of the American Statistical Association* 47:635): the
+/// percentiles at the ends of the interval of the share of values beyond it.
+fn upper_percentile(values: &[f64], sorted: &[f64], clusters: &[usize]) -> Result<Estimate, Error> {
+    const P: f64 = 0.95;
+    let point = quantile(sorted, P);
+    let beyond: Vec<f64> = values.iter().map(|x| f64::from(u8::from(*x > point))).collect();
+    let beyond = share(&beyond, Some(clusters), LEVEL)?;
+    let (low, high) = (quantile(sorted, 1.0 - beyond.high), quantile(sorted, 1.0 - beyond.low));
+    Ok(Estimate { point, low: low.min(point), high: high.max(point), ..beyond })
+}
+
 struct Measuring<'a> {
     evidence: &'a Evidence,
     bootstrap: Bootstrap,
@@ -172,7 +184,7 @@ impl Measuring<'_> {
             lost: if paired { Some(self.lost()?) } else { None },
             worst_decile: self.changes().map(|c| bca(&c, |v| worst_decile(v), &self.bootstrap)).transpose()?,
             optimism,
-            side_effects: None,
+            side_effects: self.side_effects()?,
             spread: if gains.len() > 1 { Some(spread(&gains)?) } else { None },
             gains,
             changed: paired.then(|| self.changed()),
@@ -278,6 +290,35 @@ impl Measuring<'_> {
             all += 1;
         }
         changed as f64 / all.max(1) as f64
+    }
+
+    /// Side effects over all seeds, whose windows and contexts are the same and so are the clusters.
+    fn side_effects(&self) -> Result<Option<SideEffectsMeasured>, Error> {
+        let all = &self.evidence.side_effects;
+        if all.is_empty() {
+            return Ok(None);
+        }
+        let (mut kl, mut windows) = (Vec::new(), Vec::new());
+        for (window, values) in all.iter().flat_map(|s| s.kl.iter().enumerate()) {
+            kl.extend(values.iter().map(|x| f64::from(*x)));
+            windows.extend(std::iter::repeat_n(window, values.len()));
+        }
+        let mut sorted = kl.clone();
+        sorted.sort_by(f64::total_cmp);
+        let by = |list: fn(&SideEffects) -> &Vec<f64>| -> (Vec<f64>, Vec<usize>) {
+            all.iter().flat_map(|s| list(s).iter().copied().enumerate()).map(|(i, x)| (x, i)).unzip()
+        };
+        let (with, clusters) = by(|s| &s.nll_steered);
+        let (without, _) = by(|s| &s.nll_unsteered);
+        let costs: Vec<f64> = with.iter().zip(&without).map(|(a, b)| a - b).collect();
+        let (repeated, contexts) = by(|s| &s.repetition_steered);
+        let (before, _) = by(|s| &s.repetition_unsteered);
+        Ok(Some(SideEffectsMeasured {
+            kl: mean(&kl, Some(&windows), &self.bootstrap)?,
+            kl_p95: upper_percentile(&kl, &sorted, &windows)?,
+            delta_nll: mean(&costs, Some(&clusters), &self.bootstrap)?,
+            repetition: paired_score(&repeated, &before, Some(&contexts), LEVEL)?,
+        }))
     }
 
     fn gains(&self) -> Vec<f64> {

@@ -13,10 +13,11 @@ pub(crate) use posed::usable_items;
 pub use task_vector::{Options as TaskVectorOptions, Presented, TaskVectorCell};
 pub use vector::{VectorCell, VectorOptions};
 
-use steercheck_model::{Model, ModelError, Reading, Receipt, Tokenizer};
+use steercheck_model::{Edit, Model, ModelError, Reading, Receipt, Tokenizer};
 
 use crate::error::EvalError;
 use crate::record::{Artefact, Outcome, Record};
+use crate::side_effects::{self, Acts, NeutralText, SideEffects, Unsteered};
 use crate::task::Task;
 
 /// A prepared cell of any method.
@@ -28,11 +29,19 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// Runs it.
-    pub fn run(&self, subject: &Subject<'_>) -> Result<Finished, EvalError> {
+    /// Runs it. `unsteered` is the model on the neutral text; needed where side effects are measured.
+    pub fn run(&self, subject: &Subject<'_>, unsteered: Option<&Unsteered>) -> Result<Finished, EvalError> {
         match self {
-            Self::TaskVector(cell) => cell.run(subject),
-            Self::Vector(cell) => cell.run(subject),
+            Self::TaskVector(cell) => cell.run(subject, unsteered),
+            Self::Vector(cell) => cell.run(subject, unsteered),
+        }
+    }
+
+    /// Where the steering acts on neutral text; none where side effects are not measured.
+    pub fn acts(&self) -> Option<Acts> {
+        match self {
+            Self::TaskVector(cell) => cell.acts(),
+            Self::Vector(cell) => cell.acts(),
         }
     }
 
@@ -77,9 +86,29 @@ pub struct Subject<'a> {
     pub model: &'a Model,
     /// Its tokenizer.
     pub tokenizer: &'a Tokenizer,
+    /// The text to measure side effects on; none to leave them out.
+    pub neutral: Option<&'a NeutralText>,
 }
 
 impl Subject<'_> {
+    /// Measures side effects where the plan asks for them.
+    fn side_effects(
+        &self,
+        planned: bool,
+        unsteered: Option<&Unsteered>,
+        edits: impl Fn(usize, usize) -> Vec<Edit>,
+    ) -> Result<Option<SideEffects>, EvalError> {
+        if !planned {
+            return Ok(None);
+        }
+        let (Some(text), Some(unsteered)) = (self.neutral, unsteered) else {
+            return Err(
+                ModelError::Plan("side effects were planned, and the unsteered model was not run".into()).into()
+            );
+        };
+        side_effects::measure(self.model, text, unsteered, edits).map(Some)
+    }
+
     /// The text of the most probable token, cut at the first line break and stripped.
     fn said(&self, reading: &Reading) -> Result<String, EvalError> {
         let text = self.tokenizer.decode(&[reading.top1])?;

@@ -11,7 +11,8 @@ pub(super) fn inconsistency(record: &Record, key: &str) -> Option<String> {
     if plan.key() != key {
         return Some(format!("its key is {key}, and its plan has the key {}", plan.key()));
     }
-    arms(record).or_else(|| items(record)).or_else(|| grid(record)).or_else(|| {
+    let parts = arms(record).or_else(|| items(record)).or_else(|| grid(record)).or_else(|| side_effects(record));
+    parts.or_else(|| {
         let dose = results.dose.as_ref()?;
         let whole = dose.answer_log_probs.len() == plan.counts.test
             && dose.answer_log_probs.iter().all(|item| item.len() == dose.shares.len());
@@ -80,6 +81,23 @@ fn grid(record: &Record) -> Option<String> {
         (None, Some(_)) => Some("it counts dev hits without a grid".into()),
         _ => None,
     }
+}
+
+/// Side effects that are not as planned: missing, unplanned, of another text, of other windows.
+fn side_effects(record: &Record) -> Option<String> {
+    let (planned, found) = match (&record.plan.side_effects, &record.results.side_effects) {
+        (None, None) => return None,
+        (Some(planned), Some(found)) => (planned, found),
+        (Some(_), None) => return Some("its side effects are missing".into()),
+        (None, Some(_)) => return Some("it has side effects that were not planned".into()),
+    };
+    let windows = [found.kl.len(), found.nll_unsteered.len(), found.nll_steered.len()];
+    let continuations = [found.repetition_unsteered.len(), found.repetition_steered.len()];
+    let whole = found.text_hash == planned.text
+        && windows == [planned.windows; 3]
+        && found.kl.iter().all(|window| window.len() == planned.measured)
+        && continuations == [planned.continuations; 2];
+    (!whole).then(|| "its side effects are not of the text and the windows that were planned".into())
 }
 
 fn on_axes(setting: &Setting, axes: &BTreeMap<String, Vec<Value>>) -> bool {

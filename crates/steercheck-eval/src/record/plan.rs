@@ -109,10 +109,12 @@ pub struct Counts {
 pub struct SideEffectsPlan {
     /// BLAKE3 of the neutral text.
     pub text: String,
-    /// Tokens of a window of it.
-    pub window: usize,
-    /// Of them context, at whose end (or all along which) the steering acts.
+    /// Windows that it is cut into.
+    pub windows: usize,
+    /// Tokens of each that are context, at whose end (or all along which) the steering acts.
     pub context: usize,
+    /// Tokens of each that are measured.
+    pub measured: usize,
     /// Contexts that are continued greedily.
     pub continuations: usize,
     /// Tokens of each continuation.

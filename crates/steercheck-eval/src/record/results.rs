@@ -8,6 +8,7 @@ use steercheck_model::Receipt;
 use super::setting::Setting;
 use crate::conformance;
 use crate::prompt::Pair;
+use crate::side_effects::SideEffects;
 
 /// What a cell found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Results {
     /// How the answers' probabilities change with the strength, at the chosen setting; none where the method has no strength.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dose: Option<Dose>,
+    /// What the chosen setting does to a text that has nothing to do with the task; none where that is not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side_effects: Option<SideEffects>,
     /// The items of dev and test with what their vectors were made of.
     pub items: Items,
     /// Keys of what is kept beside the record, by name: `vectors`.

@@ -57,6 +57,7 @@ pub(crate) fn record(task: &str, seed: u64, arms: &Hits<'_>) -> Record {
                 answer_log_probs: without.iter().zip(&with).map(dose).collect(),
             }),
             arms,
+            side_effects: None,
             items: Items { dev: (0..4).map(item).collect(), test: (0..n).map(item).collect(), baseline: Vec::new() },
             artefacts: BTreeMap::new(),
         },

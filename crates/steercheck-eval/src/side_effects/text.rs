@@ -3,6 +3,7 @@
 use steercheck_model::{DecoderSpec, Tokenizer};
 
 use crate::error::EvalError;
+use crate::record::SideEffectsPlan;
 
 /// Written for this project, about everyday things, in plain ASCII.
 pub const TEXT: &str = include_str!("../../data/neutral.txt");
@@ -57,6 +58,19 @@ impl NeutralText {
         }
         let hash = blake3::hash(TEXT.as_bytes()).to_hex().to_string();
         Ok(Self { hash, windows, context: special.len() + context, special: special.len() })
+    }
+
+    /// How the text is cut, for the plan of a record.
+    pub fn plan(&self) -> SideEffectsPlan {
+        let (continuations, continued) = self.continued();
+        SideEffectsPlan {
+            text: self.hash.clone(),
+            windows: self.windows(),
+            context: self.context,
+            measured: MEASURED,
+            continuations,
+            continued,
+        }
     }
 
     /// Number of windows.

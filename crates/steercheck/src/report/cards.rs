@@ -1,7 +1,5 @@
 //! Cards as tables: the verdict with what it rests on, the placebos, how the setting was chosen, side effects.
 
-use std::fmt::Write;
-
 use steercheck_eval::Record;
 use steercheck_eval::card::{Card, Measured, Verdict};
 use steercheck_stats::Estimate;

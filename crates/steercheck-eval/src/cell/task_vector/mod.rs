@@ -7,7 +7,7 @@ mod prepare;
 
 use std::collections::BTreeMap;
 
-use steercheck_model::{FinalNorm, HeadKind, Model, ModelError, Prefix, Reading, Row};
+use steercheck_model::{Edit, FinalNorm, HeadKind, Model, ModelError, Positions, Prefix, Reading, Row};
 use steercheck_steer::task_vector::{self, TaskVector};
 
 use super::clock::Clock;
@@ -18,6 +18,7 @@ use crate::prompt::{Candidates, Pair};
 use crate::protocol::{Profile, Protocol};
 use crate::record::{About, Arm, Artefact, Chosen, ItemRecord, Items, Plan, Point, Record, Results, Setting, Value};
 use crate::sample;
+use crate::side_effects::{Acts, Unsteered};
 use crate::task::Task;
 
 const DEMONSTRATIONS: usize = 5;
@@ -98,7 +99,7 @@ pub struct Options {
 
 impl TaskVectorCell {
     /// Runs the cell.
-    pub fn run(&self, subject: &Subject<'_>) -> Result<Finished, EvalError> {
+    pub fn run(&self, subject: &Subject<'_>, unsteered: Option<&Unsteered>) -> Result<Finished, EvalError> {
         let mut clock = Clock::new(self.prepared_seconds);
         let depth = subject.model.spec.depth();
         let residuals: Vec<usize> = (1..=depth).collect();
@@ -132,6 +133,15 @@ impl TaskVectorCell {
         arms.sort_by_key(|a| ARMS.iter().position(|n| *n == a.name));
         clock.lap("test arms");
 
+        let side_effects = subject.side_effects(self.acts().is_some(), unsteered, |window, position| {
+            // Each window gets another item's θ.
+            let vector = &vectors[window % vectors.len()];
+            task_vector::injection(vector, chosen)
+                .map(|edit| vec![Edit { positions: Positions::At(vec![position]), ..edit }])
+                .unwrap_or_default()
+        })?;
+        clock.lap("side effects");
+
         let theta = Artefact {
             kind: "task-vectors".into(),
             determinants: BTreeMap::from([("cell".to_string(), Value::Text(self.plan.key()))]),
@@ -151,6 +161,7 @@ impl TaskVectorCell {
                 grid: residuals.iter().zip(dev_curve.into_iter().zip(test_curve)).map(point).collect(),
                 arms,
                 dose: steered.dose,
+                side_effects,
                 items: Items {
                     dev: self.dev.iter().map(Asked::record).collect(),
                     test: self.test.iter().map(Asked::record).collect(),
@@ -161,6 +172,11 @@ impl TaskVectorCell {
             timings: clock.finish(),
         };
         Ok(Finished { record, artefacts: vec![theta] })
+    }
+
+    /// θ replaces a residual at the last token alone.
+    pub fn acts(&self) -> Option<Acts> {
+        self.plan.side_effects.as_ref().map(|_| Acts::AtLast)
     }
 
     /// The vectors of what is presented as the method.

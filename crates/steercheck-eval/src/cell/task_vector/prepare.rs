@@ -14,6 +14,7 @@ use crate::prompt::Template;
 use crate::protocol::{Baseline, Placebos};
 use crate::record::{About, Counts, MethodPlan, ModelPlan, Plan, TaskInfo, TokenizerInfo, Value};
 use crate::sample;
+use crate::side_effects::NeutralText;
 use crate::task::{self, Style, Task};
 
 /// Tasks whose vectors may be the `wrong-task` placebo, see [`wrong_task`].
@@ -135,7 +136,10 @@ fn plan(subject: &Subject<'_>, task: &Task, options: &Options, method: MethodPla
         arms: arms.iter().map(ToString::to_string).collect(),
         seed: *seed,
         split_seed: SPLIT_SEED,
-        side_effects: None,
+        side_effects: match protocol.placebos {
+            Placebos::All => subject.neutral.map(NeutralText::plan),
+            Placebos::None => None,
+        },
     }
 }
 

@@ -5,7 +5,7 @@ mod prepare;
 
 use std::collections::BTreeMap;
 
-use steercheck_model::{Edit, FinalNorm, HeadKind, Prefix, Row};
+use steercheck_model::{Edit, FinalNorm, HeadKind, Positions, Prefix, Row};
 use steercheck_steer::given_vector::{GivenVector, Where};
 
 use super::clock::Clock;
@@ -15,6 +15,7 @@ use crate::error::EvalError;
 use crate::prompt::{Candidates, Pair};
 use crate::record::{About, Arm, Chosen, ItemRecord, Items, Plan, Record, Results, Setting};
 use crate::sample;
+use crate::side_effects::{Acts, Unsteered};
 use crate::task::Task;
 
 pub use prepare::VectorOptions;
@@ -44,7 +45,7 @@ pub struct VectorCell {
 
 impl VectorCell {
     /// Runs the cell.
-    pub fn run(&self, subject: &Subject<'_>) -> Result<Finished, EvalError> {
+    pub fn run(&self, subject: &Subject<'_>, unsteered: Option<&Unsteered>) -> Result<Finished, EvalError> {
         let mut clock = Clock::new(self.prepared_seconds);
         let prompts: Vec<Vec<u32>> = self.test.iter().map(|a| a.zero_shot.prompt.clone()).collect();
         let prefixes = subject.model.prefill(&prompts)?;
@@ -61,6 +62,16 @@ impl VectorCell {
         arms.extend(self.few_shot(subject)?);
         arms.sort_by_key(|a| ARMS.iter().position(|n| *n == a.name));
         clock.lap("few-shot");
+        let side_effects = subject.side_effects(self.acts().is_some(), unsteered, |_, position| {
+            let mut edits = self.vector.edits(self.positions);
+            if self.positions == Where::Last {
+                for edit in &mut edits {
+                    edit.positions = Positions::At(vec![position]);
+                }
+            }
+            edits
+        })?;
+        clock.lap("side effects");
         let record = Record {
             plan: self.plan.clone(),
             about: self.about.clone(),
@@ -70,6 +81,7 @@ impl VectorCell {
                 grid: Vec::new(),
                 arms,
                 dose: Some(dose),
+                side_effects,
                 items: Items {
                     dev: Vec::new(),
                     test: self.test.iter().map(Asked::record).collect(),
@@ -115,6 +127,15 @@ impl VectorCell {
         let later = answer::later_tokens_unsteered(subject.model, &candidates)?;
         let read = Read { readings, later, receipts: Vec::new() };
         variants::arm(subject, &self.task, "few-shot", &items, &read).map(Some)
+    }
+
+    /// Where the vector is added on neutral text.
+    pub fn acts(&self) -> Option<Acts> {
+        self.plan.side_effects.as_ref()?;
+        Some(match self.positions {
+            Where::Last => Acts::AtLast,
+            Where::All => Acts::Everywhere,
+        })
     }
 
     /// The task's name.

@@ -15,6 +15,7 @@ use crate::prompt::{Pair, Template};
 use crate::protocol::{Profile, Protocol};
 use crate::record::{About, Counts, MethodPlan, ModelPlan, Plan, Setting, TaskInfo, TokenizerInfo, Value};
 use crate::sample;
+use crate::side_effects::NeutralText;
 use crate::task::{Style, Task};
 
 /// As in the study's prompts.
@@ -92,7 +93,7 @@ impl VectorCell {
             arms: ARMS.iter().filter(|a| with_few_shot || **a != "few-shot").map(ToString::to_string).collect(),
             seed: *seed,
             split_seed: SPLIT_SEED,
-            side_effects: None,
+            side_effects: subject.neutral.map(NeutralText::plan),
         };
         let mut notes = vector.notes.clone();
         notes.extend(task.notes.iter().cloned());
