@@ -198,17 +198,17 @@ fn choices(first: &Card, cards: &[Card]) -> Option<Table> {
         .collect();
     let mut head = vec![("task", Left)];
     if chosen {
-        head.extend([("at", Right), ("dev, %", Right), ("best on test\n(optimism), %", Right)]);
+        head.extend([("at", Right), ("dev", Right), ("best on test\n(optimism)", Right)]);
     }
     head.extend([
-        ("lost, %", Right),
-        ("anti-steerable,\n%", Right),
+        ("lost", Right),
+        ("anti-\nsteerable", Right),
         ("worst tenth,\nnats", Right),
         ("detect-\nable", Right),
     ]);
     let choosing = if chosen { "at: residual chosen on dev; optimism: best on test minus steered; " } else { "" };
     Some(Table {
-        title: if chosen { "Setting and reliability" } else { "Reliability" }.into(),
+        title: if chosen { "Setting and reliability, per cent" } else { "Reliability, per cent" }.into(),
         head,
         rows,
         note: format!(
