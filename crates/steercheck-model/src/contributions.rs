@@ -1,6 +1,6 @@
 //! What a block's parts add to the residual stream: heads one by one, attention, the sum of all (methods.md §0).
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use crate::error::{ModelError, Result};
 use crate::model::Model;
@@ -37,6 +37,13 @@ impl Model {
             .map(|h| self.head_contribution(block, Head(h), &z.narrow(1, h * width, width)?))
             .collect::<Result<Vec<Tensor>>>()?;
         Ok(Tensor::stack(&each, 1)?)
+    }
+
+    /// What a block's output projection adds whatever its heads say: its bias, of width D; none where it has none.
+    pub fn projection_bias(&self, block: Block) -> Result<Option<Vec<f32>>> {
+        Site::AttentionOutput(block).check(&self.spec)?;
+        let bias = self.blocks[block.0 - 1].output.bias.as_ref();
+        Ok(bias.map(|b| b.to_dtype(DType::F32)?.to_vec1::<f32>()).transpose()?)
     }
 
     /// The attention output that head outputs `[rows, heads * head_dim]` of a block lead to.

@@ -19,6 +19,8 @@ pub enum ReadAt {
     Nothing,
     /// The last token.
     Last,
+    /// The token before the last; nothing of a prompt of one token.
+    BeforeLast,
     /// Every token.
     All,
     /// Every token from this 0-based position on.
@@ -98,6 +100,10 @@ fn rows(forest: &Forest, prompt: usize, at: ReadAt) -> Vec<(usize, usize)> {
         ReadAt::All => all.collect(),
         ReadAt::From(position) => all.skip(position).collect(),
         ReadAt::Last => all.last().into_iter().collect(),
+        ReadAt::BeforeLast => {
+            let all: Vec<_> = all.collect();
+            all.len().checked_sub(2).map(|i| all[i]).into_iter().collect()
+        }
     }
 }
 

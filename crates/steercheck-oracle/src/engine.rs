@@ -1,31 +1,46 @@
 //! What the engine makes of each kind of job. The tensors are those that `oracle.py` writes.
 
+use std::path::Path;
+use std::time::Instant;
+
 use candle_core::{DType, Tensor};
-use steercheck_model::{Model, ModelError, Prefix, ReadAt, Reads, Row, Trace};
+use steercheck_model::{Block, Head, Model, ModelError, Prefix, ReadAt, Reading, Reads, Row, Trace};
+use steercheck_steer::function_vector::{self, HeadMeans, HeadSite, Injection, ProjectionBias, ReadPosition};
 use steercheck_steer::task_vector::{self, TaskVector as Theta};
 
-use crate::jobs::{HeadKind, Kind, Lens, Logits, MeanHeads, TaskVector, Work};
+use crate::jobs::{
+    Cie, FunctionVector, HeadKind, Heads, Kind, Lens, Logits, MeanHeads, Question, TaskVector, TensorRef, Work,
+};
 use crate::rows::{self, Answer, Softmax};
 use crate::{Array, Error, TensorFile, Values};
 
 /// The kinds of jobs that the engine can run.
-pub const BUILT: [Kind; 4] = [Kind::Logits, Kind::MeanHeads, Kind::TaskVector, Kind::Lens];
+pub const BUILT: [Kind; 6] =
+    [Kind::Logits, Kind::MeanHeads, Kind::Cie, Kind::FunctionVector, Kind::TaskVector, Kind::Lens];
+
+/// Where jobs find the tensors that they take as input.
+pub struct Inputs<'a> {
+    /// The results so far, named `job/name`.
+    pub done: &'a TensorFile,
+    /// The folder of the job file.
+    pub folder: &'a Path,
+}
 
 /// Runs one job, which the model must be able to run (see [`crate::JobFile::check`]); tensors are named without the job.
-pub fn compute(model: &Model, work: &Work) -> Result<TensorFile, Error> {
+pub fn compute(model: &Model, work: &Work, inputs: &Inputs<'_>) -> Result<TensorFile, Error> {
     match work {
         Work::Logits(work) => logits(model, work),
         Work::MeanHeads(work) => mean_heads(model, work),
+        Work::Cie(work) => cie(model, work, inputs),
+        Work::FunctionVector(work) => function_vector(model, work, inputs),
         Work::TaskVector(work) => task_vector(model, work),
         Work::Lens(work) => lens(model, work),
-        Work::Cie(_) | Work::FunctionVector(_) | Work::Dola(_) => {
-            Err(Error::NotBuilt { kinds: format!("jobs of kind {}", work.kind()) })
-        }
+        Work::Dola(_) => Err(Error::NotBuilt { kinds: format!("jobs of kind {}", work.kind()) }),
     }
 }
 
 fn logits(model: &Model, work: &Logits) -> Result<TensorFile, Error> {
-    let trace = traces(model, std::slice::from_ref(&work.ids), ReadAt::All, ReadAt::Nothing)?.remove(0);
+    let trace = traces(model, std::slice::from_ref(&work.ids))?.remove(0);
     let residual = read(trace.residual)?;
     let at: Vec<u32> = work.positions.iter().map(|&position| position as u32).collect();
     // [L + 1, positions, D]
@@ -41,13 +56,81 @@ fn logits(model: &Model, work: &Logits) -> Result<TensorFile, Error> {
     ]))
 }
 
-/// The mean is taken in f64.
 fn mean_heads(model: &Model, work: &MeanHeads) -> Result<TensorFile, Error> {
-    let mut heads = Vec::with_capacity(work.prompts.len());
-    for trace in traces(model, &work.prompts, ReadAt::Nothing, ReadAt::Last)? {
-        heads.push(read(trace.heads)?.squeeze(1)?.to_dtype(DType::F64)?);
-    }
-    Ok(named([("mean", array(&Tensor::stack(&heads, 0)?.mean(0)?)?)]))
+    let means = HeadMeans::read(model, &work.prompts, ReadPosition::Last)?;
+    Ok(named([("mean", Array::new(&means.shape(), Values::F32(means.values().to_vec())))]))
+}
+
+fn means_of(model: &Model, from: &TensorRef, inputs: &Inputs<'_>) -> Result<HeadMeans, Error> {
+    let values = from.load(inputs.done, inputs.folder)?.values.to_f64();
+    Ok(HeadMeans::new(&model.spec, values.into_iter().map(|x| x as f32).collect())?)
+}
+
+fn cie(model: &Model, work: &Cie, inputs: &Inputs<'_>) -> Result<TensorFile, Error> {
+    let means = means_of(model, &work.mean_heads, inputs)?;
+    let (prompts, answers) = split(&work.prompts);
+    let started = Instant::now();
+    let effects = function_vector::effects(model, &means, &prompts, &answers, ProjectionBias::Kept)?;
+    let seconds = started.elapsed().as_secs_f64() / prompts.len() as f64;
+    let clean: Vec<f32> = effects.clean().iter().map(|x| x.exp() as f32).collect();
+    let heads = model.spec.depth() * model.spec.heads;
+    let delta = effects.patched().chunks(heads).zip(effects.clean());
+    let delta = delta.flat_map(|(patched, clean)| patched.iter().map(|x| (x.exp() - clean.exp()) as f32));
+    let shape = [prompts.len(), model.spec.depth(), model.spec.heads];
+    Ok(named([
+        ("delta", Array::new(&shape, Values::F32(delta.collect()))),
+        ("clean", Array::new(&shape[..1], Values::F32(clean))),
+        ("seconds", Array::new(&shape[..1], Values::F32(vec![seconds as f32; prompts.len()]))),
+    ]))
+}
+
+/// Whole rows of logits are seen for the intervals of ranks, which the product does not report.
+fn function_vector(model: &Model, work: &FunctionVector, inputs: &Inputs<'_>) -> Result<TensorFile, Error> {
+    let means = means_of(model, &work.mean_heads, inputs)?;
+    let heads: Vec<HeadSite> = match &work.heads {
+        Heads::List(list) => list.iter().map(|[block, head]| (Block(block + 1), Head(*head))).collect(),
+        Heads::Top { from, top } => {
+            let delta = from.load(inputs.done, inputs.folder)?.values.to_f64();
+            let all = model.spec.depth() * model.spec.heads;
+            let sum = |i: usize| delta.iter().skip(i).step_by(all).sum::<f64>();
+            let sums: Vec<f64> = (0..all).map(sum).collect();
+            function_vector::ranked(&sums, model.spec.heads).into_iter().take(*top).collect()
+        }
+    };
+    let vector =
+        function_vector::vectors(model, &means, &heads, &[heads.len()], ProjectionBias::Kept)?.swap_remove(0).vector;
+    let at = |residual: usize| {
+        let vector = &vector;
+        work.lambdas.iter().map(move |l| Injection { vector: vector.clone(), strength: *l as f32, residual })
+    };
+    let injections: Vec<Injection> = work.layers.iter().flat_map(|layer| at(*layer)).collect();
+
+    let (prompts, answers) = split(&work.prompts);
+    let prefixes = model.prefill(&prompts)?;
+    let asked: Vec<Vec<u32>> = answers.iter().map(|&answer| vec![answer]).collect();
+    let mut readings = Vec::with_capacity(prefixes.len() * injections.len());
+    function_vector::sweep(model, &prefixes, &injections, &asked, |swept| {
+        readings.push(swept.reading);
+        Ok(())
+    })?;
+    let rows = prefixes.iter().flat_map(|p| injections.iter().map(|i| Row::edited(p, vec![i.edit()])));
+    let rows: Vec<Row<'_>> = rows.collect();
+    let whole = answers_in(model, &model.replay(&rows)?.top, |row| answers[row / injections.len()])?;
+    let swept = with_ranks(&readings, whole)?;
+    let clean = clean(model, &prefixes.iter().collect::<Vec<_>>(), &answers)?;
+
+    let pairs = heads.iter().flat_map(|(block, head)| [block.0 as i64 - 1, head.0 as i64]).collect();
+    let mut out = named([
+        ("fv", Array::new(&[vector.len()], Values::F32(vector.to_vec()))),
+        ("heads", Array::new(&[heads.len(), 2], Values::I64(pairs))),
+    ]);
+    out.extend(rows::tensors(&clean, "clean_", &[prompts.len()]));
+    out.extend(rows::tensors(&swept, "", &[prompts.len(), work.layers.len(), work.lambdas.len()]));
+    Ok(out)
+}
+
+fn split(questions: &[Question]) -> (Vec<Vec<u32>>, Vec<u32>) {
+    questions.iter().map(|question| (question.ids.clone(), question.answer)).unzip()
 }
 
 /// The product's method and its readings of the sweep; whole rows of logits are only seen for the intervals of ranks,
@@ -61,9 +144,7 @@ fn task_vector(model: &Model, work: &TaskVector) -> Result<TensorFile, Error> {
     let prefixes: Vec<&Prefix> = prefixes.iter().collect();
 
     let answers: Vec<u32> = work.items.iter().map(|item| item.answer).collect();
-    let tops =
-        prefixes.iter().map(|prefix| prefix.residuals().get(model.spec.depth())).collect::<Result<Vec<_>, _>>()?;
-    let clean = answers_in(model, &Tensor::stack(&tops, 0)?, |row| answers[row])?;
+    let clean = clean(model, &prefixes, &answers)?;
     let swept = sweep(model, &prefixes, &thetas, &layers, &answers)?;
 
     let mut theta = Vec::with_capacity(work.items.len() * layers.len() * model.spec.hidden_size);
@@ -101,29 +182,36 @@ fn sweep(
     }
     let whole = answers_in(model, &model.replay(&edited)?.top, |row| answers[row / layers.len()])?;
 
-    let readings: Vec<_> = readings.into_iter().flatten().collect();
+    with_ranks(&readings.into_iter().flatten().collect::<Vec<_>>(), whole)
+}
+
+/// The model's own answers.
+fn clean(model: &Model, prefixes: &[&Prefix], answers: &[u32]) -> Result<Vec<Answer>, Error> {
+    let top = |prefix: &&Prefix| prefix.residuals().get(model.spec.depth());
+    let tops = prefixes.iter().map(top).collect::<Result<Vec<_>, _>>()?;
+    answers_in(model, &Tensor::stack(&tops, 0)?, |row| answers[row])
+}
+
+/// The product's readings, with the intervals of ranks from whole rows.
+fn with_ranks(readings: &[Reading], whole: Vec<Answer>) -> Result<Vec<Answer>, Error> {
     if readings.len() != whole.len() {
-        return Err(
-            ModelError::Plan(format!("the sweep has {} readings of {} rows", readings.len(), whole.len())).into()
-        );
+        let (read, rows) = (readings.len(), whole.len());
+        return Err(ModelError::Plan(format!("the sweep has {read} readings of {rows} rows")).into());
     }
-    Ok(readings
-        .iter()
-        .zip(whole)
-        .map(|(reading, whole)| Answer {
-            top1: i64::from(reading.top1),
-            margin: f64::from(reading.margin),
-            prob: reading.tokens[0].log_prob.exp(),
-            rank: reading.tokens[0].rank as i64,
-            ranks: whole.ranks,
-        })
-        .collect())
+    let one = |(reading, whole): (&Reading, Answer)| Answer {
+        top1: i64::from(reading.top1),
+        margin: f64::from(reading.margin),
+        prob: reading.tokens[0].log_prob.exp(),
+        rank: reading.tokens[0].rank as i64,
+        ranks: whole.ranks,
+    };
+    Ok(readings.iter().zip(whole).map(one).collect())
 }
 
 fn lens(model: &Model, work: &Lens) -> Result<TensorFile, Error> {
     let prompts: Vec<Vec<u32>> = work.prompts.iter().map(|look| look.ids.clone()).collect();
     let (mut top1, mut margin, mut top_prob, mut prob) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (look, trace) in work.prompts.iter().zip(traces(model, &prompts, ReadAt::All, ReadAt::Nothing)?) {
+    for (look, trace) in work.prompts.iter().zip(traces(model, &prompts)?) {
         // [L + 1, D]
         let residual = read(trace.residual)?.narrow(1, look.position, 1)?.squeeze(1)?;
         rows::for_each_row(model, &residual, work.head.into(), |_, row| {
@@ -145,8 +233,8 @@ fn lens(model: &Model, work: &Lens) -> Result<TensorFile, Error> {
 }
 
 /// One pass over all prompts.
-fn traces(model: &Model, prompts: &[Vec<u32>], residual: ReadAt, heads: ReadAt) -> Result<Vec<Trace>, Error> {
-    Ok(model.trace(prompts, &Reads { residual, heads, ..Reads::default() })?)
+fn traces(model: &Model, prompts: &[Vec<u32>]) -> Result<Vec<Trace>, Error> {
+    Ok(model.trace(prompts, &Reads { residual: ReadAt::All, ..Reads::default() })?)
 }
 
 fn read(tensor: Option<Tensor>) -> Result<Tensor, Error> {

@@ -95,7 +95,8 @@ fn one(place: &Place, arguments: &Arguments, shared: Option<&Path>) -> Result<Do
     let load_seconds = started.elapsed().as_secs_f64();
     file.check(model.spec.vocab_size, model.spec.depth(), model.spec.heads)?;
 
-    let (found, timing) = compute(&model, &plan)?;
+    let folder = place.jobs.parent().unwrap_or(Path::new(""));
+    let (found, timing) = compute(&model, &plan, folder)?;
     tensors::write(&place.result, &found)?;
     let about = About {
         format: FORMAT,
@@ -110,11 +111,11 @@ fn one(place: &Place, arguments: &Arguments, shared: Option<&Path>) -> Result<Do
     Ok(Done { result: place.result.clone(), about, comparison: judge(&file, &plan, &golden, &found) })
 }
 
-fn compute(model: &Model, plan: &Plan<'_>) -> Result<(TensorFile, BTreeMap<String, Timing>), Error> {
+fn compute(model: &Model, plan: &Plan<'_>, folder: &Path) -> Result<(TensorFile, BTreeMap<String, Timing>), Error> {
     let (mut found, mut timing) = (TensorFile::new(), BTreeMap::new());
     for job in &plan.run {
         let started = Instant::now();
-        let tensors = engine::compute(model, &job.work)?;
+        let tensors = engine::compute(model, &job.work, &engine::Inputs { done: &found, folder })?;
         let seconds = started.elapsed().as_secs_f64();
         eprintln!("{} ({}): {seconds:.2} s", job.name, job.kind());
         found.extend(tensors.into_iter().map(|(name, array)| (format!("{}/{name}", job.name), array)));

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
-use steercheck_model::{
-    Edit, FinalNorm, HeadKind, Model, ModelError, Operation, Prefix, Reading, Reads, Receipt, Result, Row, Site,
-};
+use steercheck_model::{Edit, Model, ModelError, Operation, Prefix, Reading, Reads, Receipt, Result, Row, Site};
+
+use crate::reading::read_rows;
 
 /// θ of one item: one vector of width D per residual 0..=top.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,13 +125,6 @@ pub fn random_twin(vector: &TaskVector, prefix: &Prefix, seeds: impl Fn(usize) -
 fn distance(a: &[f32], b: &[f32]) -> f32 {
     let squared: f64 = a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
     squared.sqrt() as f32
-}
-
-/// Replays rows and reads their next-token distributions. `asked` has the tokens to score, one list per row.
-pub fn read_rows(model: &Model, rows: &[Row<'_>], asked: &[Vec<u32>]) -> Result<(Vec<Reading>, Vec<Vec<Receipt>>)> {
-    let replayed = model.replay(rows)?;
-    let readings = model.read(&replayed.top, FinalNorm::Apply, HeadKind::Full, asked)?;
-    Ok((readings, replayed.receipts))
 }
 
 /// What the method does at every block: `[items][blocks]` readings and receipts.

@@ -9,7 +9,7 @@ use steercheck_model::{
 };
 use steercheck_steer::given_vector::{GivenVector, VectorSpec, Where};
 use steercheck_steer::placebo::random_direction;
-use steercheck_steer::task_vector::read_rows;
+use steercheck_steer::reading::read_rows;
 use steercheck_testkit::shared;
 use tempfile::TempDir;
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use steercheck_model::{EditedPrompt, FinalNorm, HeadKind, LoadOptions, Loaded, Model, Reading, Reads, Row};
+use steercheck_steer::reading::read_rows;
 use steercheck_steer::task_vector::{self, TaskVector};
 use steercheck_testkit::shared;
 
@@ -123,7 +124,7 @@ fn placebos_have_the_size_they_claim() {
         rows.push(Row::edited(prefix, vec![task_vector::random_direction(vector, prefix, 2, 11).unwrap()]));
     }
     let asked: Vec<Vec<u32>> = rows.iter().map(|_| vec![5]).collect();
-    let (readings, receipts) = task_vector::read_rows(&model, &rows, &asked).unwrap();
+    let (readings, receipts) = read_rows(&model, &rows, &asked).unwrap();
     for (readings, receipts) in readings.chunks(4).zip(receipts.chunks(4)) {
         assert_eq!(readings[0], readings[1], "strength 0 changed something");
         assert!(receipts[1][0].change == 0.0);

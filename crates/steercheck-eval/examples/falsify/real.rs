@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use steercheck_eval::card::{Card, CardError, cards};
+use steercheck_eval::card::{Card, CardError, Verdict, cards};
 use steercheck_eval::cell::{Presented, Subject, TaskVectorCell, TaskVectorOptions};
 use steercheck_eval::record::Record;
 use steercheck_eval::task::{self, builtin_names};
@@ -20,17 +20,18 @@ pub(crate) struct Run {
     pub(crate) cards: Vec<Card>,
 }
 
-/// Runs every built-in task with a placebo in the method's place, once per seed. Tasks with too few items for the tokenizer are left
-/// out, and named.
+/// Runs every built-in task with a placebo in the method's place, once per seed. Left out, and named, are tasks with too few items for
+/// the tokenizer and, after the first seed, those that were untestable with it.
 pub(crate) fn run(model: &Path, seeds: u64) -> Result<Vec<Run>, Box<dyn std::error::Error>> {
     let loaded = Loaded::open(model, &LoadOptions::default())?;
     let tokenizer = loaded.tokenizer?;
     let subject = Subject { model: &loaded.model, tokenizer: &tokenizer, neutral: None };
     let mut out = Vec::new();
     for presented in PRESENTED {
+        let mut names: Vec<&str> = builtin_names().to_vec();
         for seed in 0..seeds {
             let mut records: Vec<Record> = Vec::new();
-            for name in builtin_names() {
+            for &name in &names {
                 let options =
                     TaskVectorOptions { protocol: Protocol::RIGOROUS, profile: Profile::QUICK, seed, presented };
                 match TaskVectorCell::prepare(&subject, &task::builtin(name)?, &options) {
@@ -47,9 +48,15 @@ pub(crate) fn run(model: &Path, seeds: u64) -> Result<Vec<Run>, Box<dyn std::err
                 .iter()
                 .map(|r| Ok(cards(std::slice::from_ref(r))?.remove(0)))
                 .collect::<Result<Vec<Card>, CardError>>()?;
-            let found: Vec<&str> =
-                judged.iter().filter_map(|c| c.verdict.map(steercheck_eval::card::Verdict::text)).collect();
+            let found: Vec<&str> = judged.iter().filter_map(|c| c.verdict.map(Verdict::text)).collect();
             eprintln!("{}, seed {seed}: {}", presented.placebo().unwrap_or("method"), found.join(", "));
+            if seed == 0 {
+                let testable = |card: &&Card| card.verdict.is_some_and(|v| v != Verdict::Untestable);
+                let testable: Vec<&str> =
+                    judged.iter().filter(testable).map(|c| c.measured.subject.task.as_str()).collect();
+                names.retain(|name| testable.contains(name));
+                eprintln!("further seeds: {}", names.join(", "));
+            }
             out.push(Run { presented, seed, cards: judged });
         }
     }

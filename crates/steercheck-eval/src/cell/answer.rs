@@ -2,7 +2,7 @@
 //! prompt, or at every position.
 
 use steercheck_model::{Edit, FinalNorm, HeadKind, Model, Positions, Row};
-use steercheck_steer::task_vector;
+use steercheck_steer::reading::read_rows;
 
 use crate::error::EvalError;
 use crate::prompt::Candidates;
@@ -68,7 +68,7 @@ pub(super) fn later_tokens(
             targets.push((*place, variant));
         }
     }
-    let (readings, _) = task_vector::read_rows(model, &rows, &asked)?;
+    let (readings, _) = read_rows(model, &rows, &asked)?;
     for ((place, variant), reading) in targets.into_iter().zip(readings) {
         sums[place.item][variant][place.candidate] += reading.tokens.first().map_or(f64::NAN, |t| t.log_prob);
     }

@@ -2,7 +2,7 @@
 //! doses made of them.
 
 use steercheck_model::{Edit, Prefix, Reading, Receipt, Row};
-use steercheck_steer::task_vector::read_rows;
+use steercheck_steer::reading::read_rows;
 
 use super::answer;
 use super::{Posed, Subject};

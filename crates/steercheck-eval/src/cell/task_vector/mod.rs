@@ -8,6 +8,7 @@ mod prepare;
 use std::collections::BTreeMap;
 
 use steercheck_model::{Edit, FinalNorm, HeadKind, Model, ModelError, Positions, Prefix, Reading, Row};
+use steercheck_steer::reading::read_rows;
 use steercheck_steer::task_vector::{self, TaskVector};
 
 use super::clock::Clock;
@@ -213,7 +214,7 @@ impl TaskVectorCell {
     fn other_items(&self, subject: &Subject<'_>, prefixes: &[Prefix]) -> Result<Arm, EvalError> {
         let depth = subject.model.spec.depth();
         let rows: Vec<Row<'_>> = prefixes.iter().map(|p| Row::baseline(p, depth)).collect();
-        let (readings, _) = task_vector::read_rows(subject.model, &rows, &asked_tokens(&self.baseline))?;
+        let (readings, _) = read_rows(subject.model, &rows, &asked_tokens(&self.baseline))?;
         self.unsteered_arm(subject, "zero-shot", &scored(&self.baseline, |a| &a.zero_shot), readings)
     }
 
