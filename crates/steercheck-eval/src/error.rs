@@ -18,6 +18,21 @@ pub enum EvalError {
     /// A record or an artefact.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// Prompts that the model's context does not hold.
+    #[error(
+        "the {method} prompts of '{task}' take up to {tokens} tokens, and the model's context has {context}; use a task with shorter inputs, \
+         another method or another model"
+    )]
+    TooLong {
+        /// The task.
+        task: String,
+        /// The method.
+        method: &'static str,
+        /// Tokens of the longest prompt with its answer.
+        tokens: usize,
+        /// Tokens that the model can see.
+        context: usize,
+    },
     /// A task's data.
     #[error(transparent)]
     Task(#[from] TaskError),

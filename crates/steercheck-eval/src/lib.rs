@@ -4,6 +4,7 @@ pub mod card;
 pub mod cell;
 pub mod conformance;
 mod error;
+mod head_map;
 pub mod prompt;
 pub mod protocol;
 pub mod record;
@@ -12,5 +13,6 @@ pub mod side_effects;
 pub mod task;
 
 pub use error::EvalError;
-pub use protocol::{Profile, Protocol};
+pub use head_map::HeadMap;
+pub use protocol::{Grid, Profile, Protocol};
 pub use record::Record;

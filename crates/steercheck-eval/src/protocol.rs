@@ -85,8 +85,11 @@ impl Protocol {
     };
 }
 
+/// The study's numbers of demonstrations.
+const SHOTS: [usize; 11] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+
 /// How many items, and how often.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
     /// `quick`, `standard` or `study`.
     pub name: &'static str,
@@ -96,13 +99,61 @@ pub struct Profile {
     pub test: usize,
     /// Seeds, counted up from the one given.
     pub seeds: usize,
+    /// What function vectors are tried at.
+    pub grid: Grid,
+    /// Numbers of demonstrations that the unsteered model is asked with, besides the few-shot arm.
+    pub shots: &'static [usize],
+}
+
+/// Settings of function vectors: the product of strengths, heads and residuals.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grid {
+    /// λ.
+    pub strengths: &'static [f64],
+    /// Numbers of heads; those beyond what a model has are left out.
+    pub heads: &'static [usize],
+    /// At most so many residuals, evenly spaced up to the last; none for all.
+    pub residuals: Option<usize>,
 }
 
 impl Profile {
     /// One seed, 24 and 48 items: a first look in minutes.
-    pub const QUICK: Self = Self { name: "quick", dev: 24, test: 48, seeds: 1 };
+    pub const QUICK: Self = Self {
+        name: "quick",
+        dev: 24,
+        test: 48,
+        seeds: 1,
+        grid: Grid { strengths: &[1.0, 2.0, 4.0, 8.0], heads: &[2, 16, 64], residuals: Some(16) },
+        shots: &[],
+    };
     /// Three seeds, 50 and 100 items.
-    pub const STANDARD: Self = Self { name: "standard", dev: 50, test: 100, seeds: 3 };
+    pub const STANDARD: Self = Self {
+        name: "standard",
+        dev: 50,
+        test: 100,
+        seeds: 3,
+        grid: Grid { strengths: &[0.5, 1.0, 2.0, 4.0, 8.0, 16.0], heads: &[2, 16, 64, 256], residuals: None },
+        shots: &SHOTS,
+    };
     /// Sizes of the published study: 50 and 50 items, one seed.
-    pub const STUDY: Self = Self { name: "study", dev: 50, test: 50, seeds: 1 };
+    pub const STUDY: Self = Self {
+        name: "study",
+        dev: 50,
+        test: 50,
+        seeds: 1,
+        grid: Grid {
+            strengths: &[0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0],
+            heads: &[2, 16, 32, 64, 128, 256, 512],
+            residuals: None,
+        },
+        shots: &SHOTS,
+    };
+
+    /// The grid for a model of so many parameters: above 27 billion the study tried fewer settings.
+    pub fn grid_for(&self, parameters: u64) -> Grid {
+        if self.name == Self::STUDY.name && parameters > 27_000_000_000 {
+            return Grid { strengths: &[1.0, 4.0, 16.0], heads: &[2, 64, 512, 1024], residuals: None };
+        }
+        self.grid.clone()
+    }
 }

@@ -21,7 +21,10 @@ org/name[@revision][:file.gguf] [default: the catalogue's default]";
 fn check_help() -> String {
     let (first, second) = builtin_names().split_at(4);
     format!(
-        "Built-in tasks: {},\n  {}\n\nExample:\n  steercheck check my-model.gguf --tasks mine.jsonl --vector formal.gguf@12*1.5\n\n{EXIT_CODES}",
+        "Built-in tasks: {},\n  {}\nSingle choices of the protocol: --fv-position last|penultimate,\n  --fv-bias kept|published\n\n\
+         Example: steercheck check my.gguf --tasks mine.jsonl --vector formal.gguf@12*1.5\n\n\
+         Exit codes: 0 done, whatever the verdict; 1 the model or the run is invalid, or\n  a result could not be written; 2 a model, \
+         task, vector or option is no use",
         first.join(", "),
         second.join(", ")
     )
@@ -133,7 +136,7 @@ pub(crate) struct Loading {
     /// Multiply K-quants with integer kernels: faster, but activations are rounded to 8 bits
     #[arg(long)]
     pub(crate) integer_kernels: bool,
-    /// Accept the licence that the model is published under
+    /// Accept the model's licence
     #[arg(long)]
     pub(crate) accept_licence: bool,
 }
@@ -147,12 +150,22 @@ pub(crate) struct CheckOptions {
     /// capitalise, country-capital]
     #[arg(long, value_delimiter = ',', value_name = "TASK")]
     pub(crate) tasks: Vec<String>,
+    /// Methods, separated by commas: `tv` task vectors, `fv` function vectors [default: all]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME", hide_possible_values = true)]
+    pub(crate) methods: Vec<MethodName>,
     /// Judge this vector instead: FILE@BLOCK*STRENGTH, a safetensors file or llama.cpp control vector
-    #[arg(long, value_name = "VECTOR", conflicts_with = "protocol")]
+    #[arg(long, value_name = "VECTOR", conflicts_with_all = ["protocol", "methods"])]
     pub(crate) vector: Option<VectorSpec>,
-    /// Tokens it is added at: `last` or `all` [default: last]
+    /// Tokens it is added at: `last` (default) or `all`
     #[arg(long = "where", value_enum, value_name = "TOKENS", hide_possible_values = true, requires = "vector")]
     pub(crate) positions: Option<Position>,
+    // These two stand in one line below the options.
+    /// Token at which function vectors read heads
+    #[arg(long, value_enum, hide = true, conflicts_with = "vector")]
+    pub(crate) fv_position: Option<FvPosition>,
+    /// What becomes of the bias of the attention's projection
+    #[arg(long, value_enum, hide = true, conflicts_with = "vector")]
+    pub(crate) fv_bias: Option<FvBias>,
     /// `rigorous` chooses on some items, reports on others and adds placebos; `study` does as the published code
     #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true, default_value_t = ProtocolName::Rigorous)]
     pub(crate) protocol: ProtocolName,
@@ -166,10 +179,10 @@ pub(crate) struct CheckOptions {
     /// Folder for the records
     #[arg(long, default_value = "steercheck-out", value_name = "FOLDER")]
     pub(crate) out: PathBuf,
-    /// Print the records as one JSON array instead of tables
+    /// Print the records as one JSON array
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
-    /// Tables as `text` (default), `md`, `csv`, `json`, `latex`
+    /// `text` (default), `md`, `csv`, `json`, `latex`
     #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, hide_default_value = true, default_value_t = Format::Text)]
     pub(crate) format: Format,
     /// Report even on a model that fails its checks
@@ -192,6 +205,24 @@ impl From<Position> for Where {
             Position::All => Self::All,
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MethodName {
+    Tv,
+    Fv,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FvPosition {
+    Last,
+    Penultimate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FvBias {
+    Kept,
+    Published,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use steercheck_eval::card::cards;
 use steercheck_eval::cell::{
-    Cell, Finished, Presented, Subject, TaskVectorCell, TaskVectorOptions, VectorCell, VectorOptions,
+    Cell, Choices, Finished, FunctionVectorCell, FunctionVectorOptions, Presented, ReadAt, Subject, TaskVectorCell,
+    TaskVectorOptions, VectorCell, VectorOptions,
 };
 use steercheck_eval::conformance::{Extent, Summary};
 use steercheck_eval::record::{self, Written};
@@ -13,9 +14,10 @@ use steercheck_eval::side_effects::{self, NeutralText, Unsteered};
 use steercheck_eval::task::{self, LoadOptions as TaskOptions, Task};
 use steercheck_eval::{EvalError, Profile, Protocol, Record};
 use steercheck_model::{Loaded, Model, Tokenizer, read_vectors};
+use steercheck_steer::function_vector::ProjectionBias;
 use steercheck_steer::given_vector::{GivenVector, Where};
 
-use crate::arguments::{CheckOptions, ProfileName, ProtocolName};
+use crate::arguments::{CheckOptions, FvBias, FvPosition, MethodName, ProfileName, ProtocolName};
 use crate::error::CliError;
 use crate::models::{self, print};
 use crate::progress::{Work, line};
@@ -24,15 +26,19 @@ use crate::{cost, loading, report, verify};
 /// The tasks of a check that names none.
 const DEFAULT_TASKS: [&str; 4] = ["present-past", "singular-plural", "capitalise", "country-capital"];
 
-/// A task that was asked for and cannot be run on this model.
+/// A task that was asked for and cannot be run on this model by a method.
 pub(crate) struct NotRun {
     pub(crate) task: String,
+    pub(crate) method: &'static str,
     pub(crate) reason: EvalError,
 }
 
 /// Runs the command.
 pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     let (protocol, profile) = sizes(options);
+    if (1..options.methods.len()).any(|i| options.methods[..i].contains(&options.methods[i])) {
+        return Err(CliError::Usage("a method is asked for twice; name each once".into()));
+    }
     let tasks = tasks(options, &protocol)?;
     let given = options.vector.as_ref().map(|v| read_vectors(&v.file, v.tensor.as_deref())).transpose()?;
     // Minutes of work must not end in a folder that cannot be written.
@@ -46,8 +52,11 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     let run = Run { protocol, profile, vector: vector.transpose()?, options };
     let text = NeutralText::new(&tokenizer, &model.spec)?;
     let (cells, not_run) =
-        run.prepare(&Subject { model: &model, tokenizer: &tokenizer, neutral: Some(&text) }, &tasks)?;
-    if let Some(first) = not_run.first().filter(|_| cells.is_empty() || !options.tasks.is_empty()) {
+        run.prepare(&Subject { model: &model, tokenizer: &tokenizer, neutral: Some(&text), kept: None }, &tasks)?;
+    // A task that was asked for by name runs, if only by one of the methods; so does a method.
+    let asked = !options.tasks.is_empty() || !options.methods.is_empty();
+    let by_none = |n: &&NotRun| not_run.iter().filter(|other| other.task == n.task).count() == run.ways().len();
+    if let Some(first) = not_run.iter().find(|n| cells.is_empty() || (asked && by_none(n))) {
         return Err(CliError::Usage(first.reason.to_string()));
     }
     let passes = Extent::Short.passes() + cells.iter().map(Cell::passes).sum::<f64>();
@@ -120,35 +129,86 @@ struct Run<'a> {
     options: &'a CheckOptions,
 }
 
+/// What is run: the user's vector, or a method.
+#[derive(Clone, Copy)]
+enum Way<'a> {
+    Vector(&'a GivenVector),
+    Method(MethodName),
+}
+
+impl Way<'_> {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Vector(_) => "given vector",
+            Self::Method(MethodName::Tv) => "task vectors",
+            Self::Method(MethodName::Fv) => "function vectors",
+        }
+    }
+}
+
 impl Run<'_> {
-    /// The cells of every task and seed, and the tasks that cannot be run on this model.
+    fn ways(&self) -> Vec<Way<'_>> {
+        match (&self.vector, &self.options.methods[..]) {
+            (Some(vector), _) => vec![Way::Vector(vector)],
+            (None, []) => vec![Way::Method(MethodName::Tv), Way::Method(MethodName::Fv)],
+            (None, methods) => methods.iter().map(|m| Way::Method(*m)).collect(),
+        }
+    }
+
+    /// The cells of every method, task and seed, and the tasks that cannot be run on this model.
     fn prepare(&self, subject: &Subject<'_>, tasks: &[Task]) -> Result<(Vec<Cell>, Vec<NotRun>), CliError> {
         let (mut cells, mut not_run) = (Vec::new(), Vec::new());
-        for task in tasks {
-            for seed in (0..self.profile.seeds as u64).map(|i| self.options.seed.wrapping_add(i)) {
-                match self.cell(subject, task, seed) {
-                    Ok(cell) => cells.push(cell),
-                    Err(reason @ EvalError::TooFewItems { .. }) => {
-                        not_run.push(NotRun { task: task.name.clone(), reason });
-                        break;
+        for way in self.ways() {
+            for task in tasks {
+                for seed in (0..self.profile.seeds as u64).map(|i| self.options.seed.wrapping_add(i)) {
+                    match self.cell(subject, task, seed, way) {
+                        Ok(cell) => cells.push(cell),
+                        Err(reason @ (EvalError::TooFewItems { .. } | EvalError::TooLong { .. })) => {
+                            not_run.push(NotRun { task: task.name.clone(), method: way.text(), reason });
+                            break;
+                        }
+                        Err(e) => return Err(e.into()),
                     }
-                    Err(e) => return Err(e.into()),
                 }
             }
         }
         Ok((cells, not_run))
     }
 
-    fn cell(&self, subject: &Subject<'_>, task: &Task, seed: u64) -> Result<Cell, EvalError> {
-        let profile = self.profile.clone();
-        Ok(if let Some(vector) = &self.vector {
-            let positions = self.options.positions.map_or(Where::Last, Into::into);
-            let options = VectorOptions { vector: vector.clone(), positions, profile, seed };
-            Cell::Vector(Box::new(VectorCell::prepare(subject, task, &options)?))
-        } else {
-            let protocol = self.protocol.clone();
-            let options = TaskVectorOptions { protocol, profile, seed, presented: Presented::Method };
-            Cell::TaskVector(Box::new(TaskVectorCell::prepare(subject, task, &options)?))
+    /// The protocol's choices, but for those that were made on the command line.
+    fn choices(&self) -> Choices {
+        let mut choices = Choices::of(&self.protocol);
+        match self.options.fv_position {
+            Some(FvPosition::Last) => choices.read_at = ReadAt::Last,
+            Some(FvPosition::Penultimate) => choices.read_at = ReadAt::Penultimate,
+            None => {}
+        }
+        match self.options.fv_bias {
+            Some(FvBias::Kept) => choices.bias = ProjectionBias::Kept,
+            Some(FvBias::Published) => choices.bias = ProjectionBias::AsPublished,
+            None => {}
+        }
+        choices
+    }
+
+    fn cell(&self, subject: &Subject<'_>, task: &Task, seed: u64, way: Way<'_>) -> Result<Cell, EvalError> {
+        let (protocol, profile) = (self.protocol.clone(), self.profile.clone());
+        let presented = Presented::Method;
+        Ok(match way {
+            Way::Vector(vector) => {
+                let positions = self.options.positions.map_or(Where::Last, Into::into);
+                let options = VectorOptions { vector: vector.clone(), positions, profile, seed };
+                Cell::Vector(Box::new(VectorCell::prepare(subject, task, &options)?))
+            }
+            Way::Method(MethodName::Tv) => {
+                let options = TaskVectorOptions { protocol, profile, seed, presented };
+                Cell::TaskVector(Box::new(TaskVectorCell::prepare(subject, task, &options)?))
+            }
+            Way::Method(MethodName::Fv) => {
+                let choices = self.choices();
+                let options = FunctionVectorOptions { protocol, choices, profile, seed, presented };
+                Cell::FunctionVector(Box::new(FunctionVectorCell::prepare(subject, task, &options)?))
+            }
         })
     }
 }
@@ -170,7 +230,7 @@ fn run_cells(
     model.watch(Some(work.watcher()));
     work.begin("unsteered, neutral text");
     let unsteered = acts.map(|acts| Unsteered::new(model, text, acts)).transpose()?;
-    let subject = Subject { model, tokenizer, neutral: Some(text) };
+    let subject = Subject { model, tokenizer, neutral: Some(text), kept: Some(keep.out) };
     let mut records = Vec::with_capacity(cells.len());
     for (i, cell) in cells.iter().enumerate() {
         let what = cell.title();

@@ -25,7 +25,7 @@ pub(crate) struct Run {
 pub(crate) fn run(model: &Path, seeds: u64) -> Result<Vec<Run>, Box<dyn std::error::Error>> {
     let loaded = Loaded::open(model, &LoadOptions::default())?;
     let tokenizer = loaded.tokenizer?;
-    let subject = Subject { model: &loaded.model, tokenizer: &tokenizer, neutral: None };
+    let subject = Subject { model: &loaded.model, tokenizer: &tokenizer, neutral: None, kept: None };
     let mut out = Vec::new();
     for presented in PRESENTED {
         let mut names: Vec<&str> = builtin_names().to_vec();

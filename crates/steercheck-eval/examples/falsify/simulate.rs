@@ -119,6 +119,9 @@ fn evidence(truth: &Truth, size: Size, task: usize, rng: &mut ChaCha8Rng) -> Evi
         dose: None,
         choices: Vec::new(),
         side_effects: Vec::new(),
+        heads: Vec::new(),
+        relative_norms: Vec::new(),
+        read_out: Vec::new(),
         invalid: None,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::CardError;
+use crate::head_map::HeadMap;
 use crate::record::{Arm, Outcome, Plan, Record, Setting};
 use crate::side_effects::SideEffects;
 
@@ -28,6 +29,12 @@ pub struct Evidence {
     pub choices: Vec<Choice>,
     /// Side effects, by seed; empty where they were not measured.
     pub side_effects: Vec<SideEffects>,
+    /// Effects of the heads, by seed; empty where the method has none.
+    pub heads: Vec<HeadMap>,
+    /// How far the steered arm moves the value that it edits, by that value's norm: the mean over the items, by seed.
+    pub relative_norms: Vec<f64>,
+    /// The tokens that the first seed's vector makes most probable; empty where there is no one vector.
+    pub read_out: Vec<String>,
     /// Why the run does not count; none if it does.
     pub invalid: Option<String>,
 }
@@ -98,6 +105,9 @@ impl Evidence {
             dose: dose(&records),
             choices: records.iter().filter_map(|r| choice(r)).collect(),
             side_effects: records.iter().filter_map(|r| r.results.side_effects.clone()).collect(),
+            heads: records.iter().filter_map(|r| r.results.heads.clone()).collect(),
+            relative_norms: records.iter().filter_map(|r| relative_norm(r.arm("steered")?)).collect(),
+            read_out: first.results.read_out.iter().map(|t| t.text.clone()).collect(),
             invalid: records.iter().find_map(|r| invalid(r)),
         })
     }
@@ -135,6 +145,13 @@ fn over_seeds(records: &[&Record], list: impl Fn(&Record) -> Option<Vec<f64>>) -
     let lists = records.iter().map(|r| list(r)).collect::<Option<Vec<_>>>()?;
     let items = lists.first()?.len();
     Some((0..items).map(|i| lists.iter().map(|l| l[i]).sum::<f64>() / lists.len() as f64).collect())
+}
+
+/// Mean over the items of how far the edits move the value, by its norm.
+fn relative_norm(arm: &Arm) -> Option<f64> {
+    let shares = arm.outcomes.iter().flat_map(|o| &o.receipts).filter(|r| r.before > 0.0).map(|r| r.change / r.before);
+    let shares: Vec<f64> = shares.collect();
+    (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
 }
 
 fn dose(records: &[&Record]) -> Option<(Vec<f64>, Vec<Vec<f64>>)> {

@@ -8,6 +8,7 @@ use steercheck_stats::{
 
 use super::CardError;
 use super::evidence::{Choice, Evidence, Subject};
+use super::heads::{self, HeadsMeasured};
 use crate::record::Setting;
 use crate::side_effects::SideEffects;
 
@@ -54,6 +55,9 @@ pub struct Measured {
     pub optimism: Option<Optimism>,
     /// What steering does to a text that has nothing to do with the task.
     pub side_effects: Option<SideEffectsMeasured>,
+    /// Where a method of heads acts; none for others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heads: Option<HeadsMeasured>,
     /// The gain of each seed.
     pub gains: Vec<f64>,
     /// Their spread.
@@ -185,6 +189,7 @@ impl Measuring<'_> {
             worst_decile: self.changes().map(|c| bca(&c, |v| worst_decile(v), &self.bootstrap)).transpose()?,
             optimism,
             side_effects: self.side_effects()?,
+            heads: heads::measured(e),
             spread: if gains.len() > 1 { Some(spread(&gains)?) } else { None },
             gains,
             changed: paired.then(|| self.changed()),

@@ -3,6 +3,7 @@
 //! Pure functions: records in, cards out. The same records give the same cards.
 
 mod evidence;
+mod heads;
 mod measure;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod verdict;
 mod wording;
 
 pub use evidence::{Choice, Evidence, Subject};
+pub use heads::{HeadsMeasured, STRONGEST, Share};
 pub use measure::{Comparison, LEVEL, Measured, Optimism, Recovery, SideEffectsMeasured};
 pub use verdict::{ALPHA, Card, ENOUGH, LEAST_GAIN, POWER, Verdict, judge};
 

@@ -3,14 +3,19 @@
 
 mod answer;
 mod clock;
+mod function_vector;
 mod posed;
 mod task_vector;
 mod variants;
 mod vector;
+mod wrong_task;
 
+use std::path::Path;
+
+pub use function_vector::{Choices, FunctionVectorCell, FunctionVectorOptions, ReadAt, Split};
 use posed::Posed;
 pub(crate) use posed::usable_items;
-pub use task_vector::{Options as TaskVectorOptions, Presented, TaskVectorCell};
+pub use task_vector::{Options as TaskVectorOptions, TaskVectorCell};
 pub use vector::{VectorCell, VectorOptions};
 
 use steercheck_model::{Edit, Model, ModelError, Reading, Receipt, Tokenizer};
@@ -18,10 +23,41 @@ use steercheck_model::{Edit, Model, ModelError, Reading, Receipt, Tokenizer};
 use crate::error::EvalError;
 use crate::record::{Artefact, Outcome, Record};
 use crate::side_effects::{self, Acts, NeutralText, SideEffects, Unsteered};
-use crate::task::Task;
+use crate::task::{Match, Task};
+
+/// What is run as the method. Anything but the method itself serves to test the verdict: none of these should be found to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Presented {
+    /// The method.
+    #[default]
+    Method,
+    /// The residual moved as far as the method moves it, in random directions.
+    RandomDirection,
+    /// Function vectors of other heads, drawn apart from those of the placebo arm.
+    RandomHeads,
+    /// Vectors of demonstrations with each other's answers, drawn apart from those of the placebo arm.
+    ShuffledLabels,
+    /// Vectors of another task, drawn apart from those of the placebo arm.
+    WrongTask,
+}
+
+impl Presented {
+    /// The placebo's name; none for the method.
+    pub fn placebo(self) -> Option<&'static str> {
+        match self {
+            Self::Method => None,
+            Self::RandomDirection => Some("random-direction"),
+            Self::RandomHeads => Some("random-heads"),
+            Self::ShuffledLabels => Some("shuffled-labels"),
+            Self::WrongTask => Some("wrong-task"),
+        }
+    }
+}
 
 /// A prepared cell of any method.
 pub enum Cell {
+    /// Function vectors.
+    FunctionVector(Box<FunctionVectorCell>),
     /// Task vectors.
     TaskVector(Box<TaskVectorCell>),
     /// A vector that the user brings.
@@ -32,6 +68,7 @@ impl Cell {
     /// Runs it. `unsteered` is the model on the neutral text; needed where side effects are measured.
     pub fn run(&self, subject: &Subject<'_>, unsteered: Option<&Unsteered>) -> Result<Finished, EvalError> {
         match self {
+            Self::FunctionVector(cell) => cell.run(subject, unsteered),
             Self::TaskVector(cell) => cell.run(subject, unsteered),
             Self::Vector(cell) => cell.run(subject, unsteered),
         }
@@ -40,6 +77,7 @@ impl Cell {
     /// Where the steering acts on neutral text; none where side effects are not measured.
     pub fn acts(&self) -> Option<Acts> {
         match self {
+            Self::FunctionVector(cell) => cell.acts(),
             Self::TaskVector(cell) => cell.acts(),
             Self::Vector(cell) => cell.acts(),
         }
@@ -48,6 +86,7 @@ impl Cell {
     /// What is run on what, for people.
     pub fn title(&self) -> String {
         match self {
+            Self::FunctionVector(cell) => format!("function vectors, {}", cell.task_name()),
             Self::TaskVector(cell) => format!("task vectors, {}", cell.task_name()),
             Self::Vector(cell) => format!("given vector, {}", cell.task_name()),
         }
@@ -56,6 +95,7 @@ impl Cell {
     /// Work ahead in rows × blocks, as [`Model::watch`] counts it; divided by L these are tokens.
     pub fn planned_work(&self, model: &Model) -> u64 {
         match self {
+            Self::FunctionVector(cell) => cell.planned_work(model),
             Self::TaskVector(cell) => cell.planned_work(model),
             Self::Vector(cell) => cell.planned_work(model),
         }
@@ -65,6 +105,7 @@ impl Cell {
     /// does not fit in memory is read again for.
     pub fn passes(&self) -> f64 {
         match self {
+            Self::FunctionVector(cell) => cell.passes(),
             Self::TaskVector(cell) => cell.passes(),
             Self::Vector(cell) => cell.passes(),
         }
@@ -88,6 +129,8 @@ pub struct Subject<'a> {
     pub tokenizer: &'a Tokenizer,
     /// The text to measure side effects on; none to leave them out.
     pub neutral: Option<&'a NeutralText>,
+    /// The folder whose artefacts are taken instead of being made again; none to make all of them.
+    pub kept: Option<&'a Path>,
 }
 
 impl Subject<'_> {
@@ -119,6 +162,7 @@ impl Subject<'_> {
     /// whole answer beside every other choice's. `later` is what its further tokens add to each candidate's log-probability.
     fn is_hit(&self, task: &Task, reading: &Reading, answer: &str, later: &[f64]) -> Result<bool, EvalError> {
         match &totals(reading, later)?[..] {
+            [_] if task.matching == Match::FirstToken => Ok(reading.top1 == reading.tokens[0].token),
             [_] => Ok(task.matching.accepts(&self.said(reading)?, answer)),
             [right, others @ ..] => Ok(others.iter().all(|other| right > other)),
             [] => Ok(false),

@@ -1,7 +1,7 @@
 //! Items run in several variants over their prefixes: unsteered, steered, with placebos, at parts of the strength; and the arms and
 //! doses made of them.
 
-use steercheck_model::{Edit, Prefix, Reading, Receipt, Row};
+use steercheck_model::{Edit, FinalNorm, HeadKind, Prefix, Reading, Receipt, Row};
 use steercheck_steer::reading::read_rows;
 
 use super::answer;
@@ -110,6 +110,22 @@ pub(super) fn check_zero(task: &Task, unsteered: &Arm, zero: &Arm) -> Result<(),
         Some(item) => Err(EvalError::ZeroChanged { task: task.name.clone(), item }),
         None => Ok(()),
     }
+}
+
+/// An arm of prompts that nothing is done to and that are needed once: each is run to the top and read.
+pub(super) fn unsteered_arm(
+    subject: &Subject<'_>,
+    task: &Task,
+    name: &str,
+    items: &[Scored<'_>],
+) -> Result<Arm, EvalError> {
+    let prompts: Vec<Vec<u32>> = items.iter().map(|i| i.candidates.prompt.clone()).collect();
+    let asked: Vec<Vec<u32>> = items.iter().map(|i| answer::first_tokens(i.candidates)).collect();
+    let top = subject.model.last_residual(&prompts)?;
+    let readings = subject.model.read(&top, FinalNorm::Apply, HeadKind::Full, &asked)?;
+    let candidates: Vec<&Candidates> = items.iter().map(|i| i.candidates).collect();
+    let later = answer::later_tokens_unsteered(subject.model, &candidates)?;
+    arm(subject, task, name, items, &Read { readings, later, receipts: Vec::new() })
 }
 
 /// Scores what was read of one arm.

@@ -28,7 +28,8 @@ pub fn answer_boundary(model: &Model, tokenizer: &Tokenizer) -> Result<Check, Ev
     for name in task::builtin_names() {
         let task = task::builtin(name)?;
         for protocol in [Protocol::RIGOROUS, Protocol::STUDY] {
-            let pairs = usable_items(&Subject { model, tokenizer, neutral: None }, &task, protocol.single_token)?;
+            let pairs =
+                usable_items(&Subject { model, tokenizer, neutral: None, kept: None }, &task, protocol.single_token)?;
             let behind_space = spaced(&pairs);
             let templates: [(Template, &[Pair]); 2] =
                 [(task_vector_prompt, &pairs), (function_vector_prompt, &behind_space)];

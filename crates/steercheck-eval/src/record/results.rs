@@ -7,6 +7,7 @@ use steercheck_model::Receipt;
 
 use super::setting::Setting;
 use crate::conformance;
+use crate::head_map::HeadMap;
 use crate::prompt::Pair;
 use crate::side_effects::SideEffects;
 
@@ -31,9 +32,40 @@ pub struct Results {
     pub side_effects: Option<SideEffects>,
     /// The items of dev and test with what their vectors were made of.
     pub items: Items,
+    /// Hits of the unsteered model by number of demonstrations; empty where that is not asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shots: Vec<Shots>,
+    /// The effect of every head; none where the method has no heads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heads: Option<HeadMap>,
+    /// The tokens that the chosen vector makes most probable through the final norm and the head; empty where there is no one vector.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read_out: Vec<ReadOut>,
     /// Keys of what is kept beside the record, by name: `vectors`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub artefacts: BTreeMap<String, String>,
+}
+
+/// Hits of the unsteered model with so many demonstrations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shots {
+    /// Demonstrations before the question.
+    pub demonstrations: usize,
+    /// Right answers to the test items.
+    pub hits: usize,
+}
+
+/// A token of a vector's read-out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadOut {
+    /// The token.
+    pub token: u32,
+    /// Its text.
+    pub text: String,
+    /// Natural logarithm of its probability.
+    pub log_prob: f64,
 }
 
 /// The chosen setting.

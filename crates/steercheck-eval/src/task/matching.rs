@@ -14,6 +14,9 @@ pub enum Match {
     /// The two are equal or in one set of synonyms: the rule of translation. No synonym table is shipped yet, so only
     /// equality counts; the variant keeps the records of translation tasks apart from [`Match::Exact`].
     Synonyms,
+    /// The most probable token is the answer's first, by its id: the rule of function vectors, whose answers are not filtered by
+    /// length. Of texts, only an answer of one token can be told apart.
+    FirstToken,
 }
 
 impl Match {
@@ -22,7 +25,7 @@ impl Match {
         let predicted = predicted.split('\n').next().unwrap_or_default().trim();
         let answer = answer.trim();
         match self {
-            Match::Exact | Match::Synonyms => predicted == answer,
+            Match::Exact | Match::Synonyms | Match::FirstToken => predicted == answer,
             Match::Prefix => {
                 !predicted.is_empty()
                     && !answer.is_empty()
@@ -37,6 +40,7 @@ impl Match {
             Match::Exact => "exact",
             Match::Prefix => "prefix",
             Match::Synonyms => "synonyms",
+            Match::FirstToken => "first token",
         }
     }
 }

@@ -19,7 +19,8 @@ pub enum Scale {
     LogProbability,
 }
 
-/// Log-probabilities of every prompt's answer, clean and with each head patched.
+/// Log-probabilities of every prompt's answer, clean and with each head patched, rounded to f32: so they are kept in files, and so they
+/// are the same whether they come from there or not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Effects {
     blocks: usize,
@@ -42,7 +43,8 @@ impl Effects {
         if clean.iter().chain(&patched).any(|x| x.is_nan() || *x > 1e-6) {
             return Err(ModelError::NotFinite { at: "the log-probabilities of patched runs".into() });
         }
-        Ok(Self { blocks, heads, clean, patched })
+        let rounded = |values: Vec<f64>| values.into_iter().map(|x| f64::from(x as f32)).collect();
+        Ok(Self { blocks, heads, clean: rounded(clean), patched: rounded(patched) })
     }
 
     /// Number of prompts.

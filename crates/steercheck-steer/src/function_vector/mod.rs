@@ -20,7 +20,7 @@ pub use effects::{Effects, Scale, effects, ranked};
 pub use means::{HeadMeans, ReadPosition};
 pub use placebo::random_heads;
 pub use sweep::{Injection, Swept, sweep};
-pub use vector::{FunctionVector, vectors};
+pub use vector::{FunctionVector, read_out, vectors};
 
 /// A head: its block, 1 to L, and its number within, from 0.
 pub type HeadSite = (Block, Head);

@@ -2,21 +2,45 @@
 
 use steercheck_eval::Record;
 use steercheck_eval::card::{Card, Measured, Verdict};
+use steercheck_eval::record::Setting;
 use steercheck_stats::Estimate;
 
+use super::heads;
 use crate::tables::{Flush, Table};
 
 use Flush::{Left, Right};
 
-/// The tables of a check; those that have nothing to show are left out.
+/// The tables of a check, method by method; those that have nothing to show are left out.
 pub(super) fn tables(records: &[Record], cards: &[Card]) -> Vec<Table> {
-    let Some(first) = cards.first() else { return Vec::new() };
-    let all = [verdicts(records, cards), placebos(cards), choices(first, cards), side_effects(cards)];
-    all.into_iter().flatten().collect()
+    let of_one_method = |a: &Card, b: &Card| a.measured.subject.method == b.measured.subject.method;
+    let mut out = Vec::new();
+    for cards in cards.chunk_by(of_one_method) {
+        let method = &cards[0].measured.subject.method;
+        let records: Vec<&Record> = records.iter().filter(|r| r.plan.method.name == *method).collect();
+        let all = [
+            verdicts(&records, cards),
+            placebos(cards),
+            choices(&cards[0], cards),
+            heads::table(&records, cards),
+            side_effects(cards),
+        ];
+        out.extend(all.into_iter().flatten());
+    }
+    out
+}
+
+/// The method in words; none of the cards' names that is not known here.
+pub(super) fn method_name(method: &str) -> &str {
+    match method {
+        "task-vector" => "Task vectors",
+        "function-vector" => "Function vectors",
+        "vector" => "Given vector",
+        other => other,
+    }
 }
 
 /// `54 [40–67]`, in per cent.
-fn percent(e: &Estimate) -> String {
+pub(super) fn percent(e: &Estimate) -> String {
     format!("{:.0} [{:.0}–{:.0}]", 100.0 * e.point, 100.0 * e.low, 100.0 * e.high)
 }
 
@@ -30,17 +54,13 @@ fn number(e: &Estimate) -> String {
     format!("{e:.2}")
 }
 
-fn or_dash<T>(value: Option<&T>, text: impl Fn(&T) -> String) -> String {
+pub(super) fn or_dash<T>(value: Option<&T>, text: impl Fn(&T) -> String) -> String {
     value.map_or_else(|| "–".to_string(), text)
 }
 
 /// The method in words.
 fn method(m: &Measured) -> String {
-    let name = match m.subject.method.as_str() {
-        "task-vector" => "Task vectors",
-        "vector" => "Given vector",
-        other => other,
-    };
+    let name = method_name(&m.subject.method);
     match (&m.subject.presented, m.settings.first()) {
         (Some(placebo), _) => format!("{name}, in whose place {placebo} was run"),
         // A setting that was given is the same for all tasks.
@@ -57,7 +77,7 @@ fn seeds(m: &Measured) -> String {
     }
 }
 
-fn verdicts(records: &[Record], cards: &[Card]) -> Option<Table> {
+fn verdicts(records: &[&Record], cards: &[Card]) -> Option<Table> {
     let first = &cards.first()?.measured;
     let by_seed = cards.iter().any(|c| c.measured.spread.is_some());
     let rows = cards
@@ -206,7 +226,15 @@ fn choices(first: &Card, cards: &[Card]) -> Option<Table> {
         ("worst tenth,\nnats", Right),
         ("detect-\nable", Right),
     ]);
-    let choosing = if chosen { "at: residual chosen on dev; optimism: best on test minus steered; " } else { "" };
+    let axes = match first.measured.settings.first() {
+        Some(setting) if setting.0.len() > 1 => "residual, number of heads and strength λ",
+        _ => "residual",
+    };
+    let choosing = if chosen {
+        format!("at: {axes} chosen on dev; optimism: best on test minus steered; ")
+    } else {
+        String::new()
+    };
     Some(Table {
         title: if chosen { "Setting and reliability, per cent" } else { "Reliability, per cent" }.into(),
         head,
@@ -219,12 +247,20 @@ fn choices(first: &Card, cards: &[Card]) -> Option<Table> {
     })
 }
 
-/// The chosen residuals, one per seed where they differ.
+/// `22`, or `22, 16 heads, λ 2` where more than the residual was chosen.
+fn place(setting: &Setting) -> String {
+    let Some(residual) = setting.at() else { return setting.to_string() };
+    match (setting.0.get("heads"), setting.0.get("strength")) {
+        (Some(heads), Some(strength)) => format!("{residual}, {heads} heads, λ {strength}"),
+        _ => residual.to_string(),
+    }
+}
+
+/// The chosen settings, one per seed where they differ.
 fn settings(m: &Measured) -> String {
-    let mut texts: Vec<String> =
-        m.settings.iter().map(|s| s.at().map_or_else(|| s.to_string(), |b| b.to_string())).collect();
+    let mut texts: Vec<String> = m.settings.iter().map(place).collect();
     texts.dedup();
-    texts.join(", ")
+    texts.join("; ")
 }
 
 fn side_effects(cards: &[Card]) -> Option<Table> {

@@ -1,6 +1,7 @@
 //! What a check prints: the model, its cards, a sentence per task.
 
 mod cards;
+mod heads;
 mod rows;
 
 use std::collections::BTreeSet;
@@ -97,8 +98,14 @@ fn text(run: &Finished<'_>, tables: &[Table]) -> String {
 fn sentences(run: &Finished<'_>) -> Vec<String> {
     let mut said = BTreeSet::new();
     let verdict = |c: &Card| c.verdict.map_or_else(String::new, |v| format!("{}: ", v.text()));
-    let of_cards = run.cards.iter().map(|c| format!("{}: {}{}", c.measured.subject.task, verdict(c), c.reason));
-    let not_run = run.not_run.iter().map(|n| format!("{}: not run: {}", n.task, n.reason));
+    let several = run.cards.windows(2).any(|c| c[0].measured.subject.method != c[1].measured.subject.method);
+    let of_cards = run.cards.iter().map(|c| {
+        let subject = &c.measured.subject;
+        let method = cards::method_name(&subject.method).to_lowercase();
+        let method = if several { format!(" ({method})") } else { String::new() };
+        format!("{}{method}: {}{}", subject.task, verdict(c), c.reason)
+    });
+    let not_run = run.not_run.iter().map(|n| format!("{}: not run ({}): {}", n.task, n.method, n.reason));
     let notes = run
         .records
         .iter()

@@ -25,7 +25,7 @@ impl Run {
     fn new(threads: &str, options: &[&str]) -> Option<Self> {
         real_model()?;
         let here = folder();
-        let arguments = ["check", REAL, "--tasks", "capitalise", "--seed", "3"];
+        let arguments = ["check", REAL, "--methods", "tv", "--tasks", "capitalise", "--seed", "3"];
         let mut command = steercheck(here.path());
         let output = command.env("RAYON_NUM_THREADS", threads).args(arguments).args(options).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));

@@ -20,7 +20,8 @@ fn prepared() -> Option<TempDir> {
 /// Runs a check in a folder of its own; returns its standard output and records without timings.
 fn check(options: &[&str]) -> Option<(String, Vec<Value>)> {
     let here = prepared()?;
-    let arguments: Vec<&str> = ["check", "tiny", "--tasks", "words.tsv"].iter().chain(options).copied().collect();
+    let arguments: Vec<&str> =
+        ["check", "tiny", "--methods", "tv", "--tasks", "words.tsv"].iter().chain(options).copied().collect();
     let printed = succeeds(here.path(), &arguments);
     Some((printed, all_comparable(here.path())))
 }
@@ -142,7 +143,7 @@ fn stored_weights_and_widened_ones_give_identical_records_but_for_their_form() {
 #[test]
 fn the_same_seed_writes_over_its_own_record_and_no_other() {
     let Some(here) = prepared() else { return };
-    let arguments = |seed: &'static str| ["check", "tiny", "--tasks", "words.tsv", "--seed", seed];
+    let arguments = |seed: &'static str| ["check", "tiny", "--methods", "tv", "--tasks", "words.tsv", "--seed", seed];
     succeeds(here.path(), &arguments("1"));
     succeeds(here.path(), &arguments("1"));
     assert_eq!(records(here.path()).len(), 1);
@@ -154,7 +155,7 @@ fn the_same_seed_writes_over_its_own_record_and_no_other() {
 fn json_goes_to_standard_output_alone_and_equals_the_records_on_disk() {
     let Some(here) = prepared() else { return };
     word_task(here.path(), "more.tsv", 100);
-    let output = run(here.path(), &["check", "tiny", "--tasks", "more.tsv,words.tsv", "--json"]);
+    let output = run(here.path(), &["check", "tiny", "--methods", "tv", "--tasks", "more.tsv,words.tsv", "--json"]);
     assert!(output.status.success(), "{}", stderr(&output));
     let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(list(&printed), records(here.path()));
@@ -164,7 +165,7 @@ fn json_goes_to_standard_output_alone_and_equals_the_records_on_disk() {
 /// Runs a check whose standard output and standard error nobody reads.
 fn unread(here: &Path, options: &[&str]) -> Option<i32> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_steercheck"));
-    command.current_dir(here).args(["check", "tiny", "--tasks", "words.tsv"]).args(options);
+    command.current_dir(here).args(["check", "tiny", "--methods", "tv", "--tasks", "words.tsv"]).args(options);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop((child.stdout.take(), child.stderr.take()));
     child.wait().unwrap().code()
@@ -183,7 +184,9 @@ fn pipes_that_are_closed_early_neither_stop_nor_panic_a_run() {
 #[test]
 fn cards_come_in_five_forms_with_the_same_figures() {
     let Some(here) = prepared() else { return };
-    let form = |form: &str| succeeds(here.path(), &["check", "tiny", "--tasks", "words.tsv", "--format", form]);
+    let form = |form: &str| {
+        succeeds(here.path(), &["check", "tiny", "--methods", "tv", "--tasks", "words.tsv", "--format", form])
+    };
     let json: Value = serde_json::from_str(&form("json")).unwrap();
     let card = &list(&json)[0];
     assert_eq!((card["subject"]["task"].as_str(), card["verdict"].as_str()), (Some("words"), Some("untestable")));

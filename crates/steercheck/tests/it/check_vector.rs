@@ -4,7 +4,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::common::{all_comparable, arm, folder, list, records, refusal, run, says, stderr, stdout, succeeds};
+use crate::common::{
+    all_comparable, arm, folder, list, pattern_tokenizer, records, refusal, run, says, stderr, stdout, succeeds,
+    write_tensors,
+};
 
 /// Words of the planted model that have an answer.
 const WORDS: usize = 60;
@@ -60,24 +63,7 @@ fn planted_model(folder: &Path) {
     std::fs::create_dir_all(&planted).unwrap();
     write_tensors(&planted.join("model.safetensors"), &tensors);
     std::fs::write(planted.join("config.json"), config.to_string()).unwrap();
-    let tokenizer = json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
-        "pre_tokenizer": {"type": "Split", "pattern": {"Regex": " ?\\w+|\\W"}, "behavior": "Isolated", "invert": false},
-        "post_processor": null, "decoder": null,
-        "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "?"}
-    });
-    std::fs::write(planted.join("tokenizer.json"), tokenizer.to_string()).unwrap();
-}
-
-fn write_tensors(path: &Path, tensors: &[(String, Vec<usize>, Vec<f32>)]) {
-    use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
-    let bytes: Vec<Vec<u8>> =
-        tensors.iter().map(|(_, _, x)| x.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
-    let views = tensors
-        .iter()
-        .zip(&bytes)
-        .map(|((name, shape, _), bytes)| (name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
-    serialize_to_file(views, None, path).unwrap();
+    std::fs::write(planted.join("tokenizer.json"), pattern_tokenizer(" ?\\w+|\\W", &vocab).to_string()).unwrap();
 }
 
 /// The planted model, the vector that it reads, one that it does not, and its task, as whole prompts with choices or without.

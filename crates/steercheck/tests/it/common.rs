@@ -170,3 +170,25 @@ pub(crate) fn word_task(folder: &Path, file: &str, n: usize) {
     let text: String = (0..n).map(line).collect();
     std::fs::write(folder.join(file), text).expect("the task can be written");
 }
+
+/// A safetensors file of f32 tensors: names, shapes, numbers.
+pub(crate) fn write_tensors(path: &Path, tensors: &[(String, Vec<usize>, Vec<f32>)]) {
+    use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|(_, _, x)| x.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|((name, shape, _), bytes)| (name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    serialize_to_file(views, None, path).unwrap();
+}
+
+/// A tokenizer.json that knows words and cuts texts by a pattern.
+pub(crate) fn pattern_tokenizer(pattern: &str, vocab: &serde_json::Map<String, Value>) -> Value {
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false},
+        "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "?"}
+    })
+}

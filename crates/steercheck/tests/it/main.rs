@@ -1,6 +1,7 @@
 //! Drives the real binary: what it prints, what it refuses and what it leaves on disk.
 
 mod bad_input;
+mod check_function_vector;
 mod check_real;
 mod check_tiny;
 mod check_vector;
@@ -8,5 +9,6 @@ mod common;
 mod damaged;
 mod help;
 mod models;
+mod planted;
 mod study;
 mod verify;

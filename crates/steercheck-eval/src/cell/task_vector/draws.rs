@@ -2,9 +2,9 @@
 
 use steercheck_model::ModelError;
 
-use super::{Asked, DEMONSTRATIONS, DUMMIES, Presented};
-use crate::cell::Subject;
+use super::{Asked, DEMONSTRATIONS, DUMMIES};
 use crate::cell::posed::Posed;
+use crate::cell::{Presented, Subject};
 use crate::error::EvalError;
 use crate::prompt::{Pair, Template};
 use crate::sample;
@@ -77,7 +77,9 @@ impl Draws<'_> {
     fn dummy_prompts(&self, drawn: &Drawn, index: usize, part: Use) -> Result<Vec<Vec<u32>>, ModelError> {
         let apart = format!("presented-{}", part.name());
         match self.presented {
-            Presented::Method | Presented::RandomDirection => drawn.prompts(self.subject, self.template),
+            Presented::Method | Presented::RandomDirection | Presented::RandomHeads => {
+                drawn.prompts(self.subject, self.template)
+            }
             Presented::ShuffledLabels => {
                 let shuffled = self.draw(&apart, index).shuffled(self.seed ^ PRESENTED, index);
                 shuffled.prompts(self.subject, self.template)

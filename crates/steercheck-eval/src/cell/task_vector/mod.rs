@@ -13,7 +13,7 @@ use steercheck_steer::task_vector::{self, TaskVector};
 
 use super::clock::Clock;
 use super::variants::{self, Read, Scored};
-use super::{Finished, Posed, Subject, answer};
+use super::{Finished, Posed, Presented, Subject, answer};
 use crate::error::EvalError;
 use crate::prompt::{Candidates, Pair};
 use crate::protocol::{Profile, Protocol};
@@ -32,32 +32,6 @@ const VERSION: u32 = 2;
 /// The arms of a protocol with placebos, in the order of records and tables; one without has the first three.
 const ARMS: [&str; 7] =
     ["zero-shot", "few-shot", "steered", "zero", "random-direction", "shuffled-labels", "wrong-task"];
-
-/// What is run as the method. Anything but the method itself serves to test the verdict: none of these should be found to work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Presented {
-    /// The method.
-    #[default]
-    Method,
-    /// Residuals moved as far as the method moves them, in random directions.
-    RandomDirection,
-    /// Vectors of demonstrations with each other's answers, drawn apart from those of the placebo arm.
-    ShuffledLabels,
-    /// Vectors of another task, drawn apart from those of the placebo arm.
-    WrongTask,
-}
-
-impl Presented {
-    /// The placebo's name; none for the method.
-    pub fn placebo(self) -> Option<&'static str> {
-        match self {
-            Self::Method => None,
-            Self::RandomDirection => Some("random-direction"),
-            Self::ShuffledLabels => Some("shuffled-labels"),
-            Self::WrongTask => Some("wrong-task"),
-        }
-    }
-}
 
 /// One item with everything that is asked about it.
 struct Asked {
@@ -168,6 +142,9 @@ impl TaskVectorCell {
                     test: self.test.iter().map(Asked::record).collect(),
                     baseline: self.baseline.iter().map(Asked::record).collect(),
                 },
+                shots: Vec::new(),
+                heads: None,
+                read_out: Vec::new(),
                 artefacts: BTreeMap::from([("vectors".to_string(), theta.key())]),
             },
             timings: clock.finish(),

@@ -1,35 +1,22 @@
 //! Preparing a task-vector cell: which items stay, which are dev and test, what stands in every prompt.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use steercheck_model::ModelError;
 
 use super::draws::{Draws, Use};
-use super::{ARMS, Asked, DEMONSTRATIONS, DUMMIES, Options, Presented, SPLIT_SEED, TaskVectorCell, VERSION};
-use crate::cell::Subject;
+use super::{ARMS, Asked, DEMONSTRATIONS, DUMMIES, Options, SPLIT_SEED, TaskVectorCell, VERSION};
 use crate::cell::posed::{Usable, usable};
+use crate::cell::wrong_task::wrong_task;
+use crate::cell::{Presented, Subject};
 use crate::error::EvalError;
 use crate::prompt::Template;
 use crate::protocol::{Baseline, Placebos};
 use crate::record::{About, Counts, MethodPlan, ModelPlan, Plan, TaskInfo, TokenizerInfo, Value};
 use crate::sample;
 use crate::side_effects::NeutralText;
-use crate::task::{self, Style, Task};
-
-/// Tasks whose vectors may be the `wrong-task` placebo, see [`wrong_task`].
-const WRONG_TASKS: [&str; 2] = ["antonym", "country-capital"];
-
-/// The task of [`WRONG_TASKS`] that shares the fewest pairs with this one, the first on ties: by the data and not by the name,
-/// so that antonyms from a file are not set against the built-in ones.
-fn wrong_task(task: &Task) -> Result<Task, EvalError> {
-    let pairs: BTreeSet<(&str, &str)> = task.items.iter().map(|i| (i.input.as_str(), i.answer.as_str())).collect();
-    let candidates = WRONG_TASKS.iter().map(|name| task::builtin(name)).collect::<Result<Vec<Task>, _>>()?;
-    let shared = |t: &Task| t.items.iter().filter(|i| pairs.contains(&(i.input.as_str(), i.answer.as_str()))).count();
-    let fewest = candidates.iter().map(shared).min().unwrap_or(0);
-    let chosen = candidates.into_iter().find(|t| shared(t) == fewest);
-    chosen.ok_or_else(|| ModelError::Plan("there is no other task for the wrong-task placebo".into()).into())
-}
+use crate::task::{Style, Task};
 
 impl TaskVectorCell {
     /// Splits the items, draws demonstrations, tokenises every prompt. An error if the task has too few items, or if what
@@ -37,6 +24,12 @@ impl TaskVectorCell {
     pub fn prepare(subject: &Subject<'_>, task: &Task, options: &Options) -> Result<Self, EvalError> {
         let started = Instant::now();
         let Options { protocol, profile, seed, presented } = options;
+        if *presented == Presented::RandomHeads {
+            return Err(ModelError::Plan(
+                "task vectors are not made of heads, so that there are no random ones".into(),
+            )
+            .into());
+        }
         let Usable { items, leading_space } = usable(subject, task, protocol.single_token)?;
         let rest = DEMONSTRATIONS + DUMMIES + 1;
         let needed = profile.dev + profile.test + rest;
@@ -155,19 +148,4 @@ fn method(template: Template, presented: Presented, wrong_task: Option<String>) 
     options.extend(wrong_task.map(|hash| text("wrong-task", &hash)));
     options.extend(presented.placebo().map(|name| text("presented", name)));
     MethodPlan { name: "task-vector".into(), version: VERSION, options }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wrong_task;
-    use crate::task::{Task, builtin};
-
-    #[test]
-    fn the_wrong_task_is_another_one_even_where_the_name_hides_it() {
-        let name = |task: &Task| wrong_task(task).unwrap().name;
-        assert_eq!(name(&builtin("present-past").unwrap()), "antonym");
-        assert_eq!(name(&builtin("antonym").unwrap()), "country-capital");
-        let disguised = Task { name: "opposites".into(), ..builtin("antonym").unwrap() };
-        assert_eq!(name(&disguised), "country-capital");
-    }
 }

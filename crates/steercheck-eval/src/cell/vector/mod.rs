@@ -5,12 +5,12 @@ mod prepare;
 
 use std::collections::BTreeMap;
 
-use steercheck_model::{Edit, FinalNorm, HeadKind, Positions, Prefix, Row};
+use steercheck_model::{Edit, Positions, Prefix, Row};
 use steercheck_steer::given_vector::{GivenVector, Where};
 
 use super::clock::Clock;
-use super::variants::{self, PARTS, Read, Scored};
-use super::{Finished, Posed, Subject, answer};
+use super::variants::{self, PARTS, Scored};
+use super::{Finished, Posed, Subject};
 use crate::error::EvalError;
 use crate::prompt::{Candidates, Pair};
 use crate::record::{About, Arm, Chosen, ItemRecord, Items, Plan, Record, Results, Setting};
@@ -87,6 +87,9 @@ impl VectorCell {
                     test: self.test.iter().map(Asked::record).collect(),
                     baseline: Vec::new(),
                 },
+                shots: Vec::new(),
+                heads: None,
+                read_out: Vec::new(),
                 artefacts: BTreeMap::new(),
             },
             timings: clock.finish(),
@@ -119,14 +122,7 @@ impl VectorCell {
     fn few_shot(&self, subject: &Subject<'_>) -> Result<Option<Arm>, EvalError> {
         let items = self.test.iter().map(|a| Some(Scored { posed: &a.posed, candidates: a.few_shot.as_ref()? }));
         let Some(items) = items.collect::<Option<Vec<Scored<'_>>>>() else { return Ok(None) };
-        let prompts: Vec<Vec<u32>> = items.iter().map(|i| i.candidates.prompt.clone()).collect();
-        let asked: Vec<Vec<u32>> = items.iter().map(|i| answer::first_tokens(i.candidates)).collect();
-        let top = subject.model.last_residual(&prompts)?;
-        let readings = subject.model.read(&top, FinalNorm::Apply, HeadKind::Full, &asked)?;
-        let candidates: Vec<&Candidates> = items.iter().map(|i| i.candidates).collect();
-        let later = answer::later_tokens_unsteered(subject.model, &candidates)?;
-        let read = Read { readings, later, receipts: Vec::new() };
-        variants::arm(subject, &self.task, "few-shot", &items, &read).map(Some)
+        variants::unsteered_arm(subject, &self.task, "few-shot", &items).map(Some)
     }
 
     /// Where the vector is added on neutral text.

@@ -1,0 +1,77 @@
+//! How a function-vector cell is run: the choices of methods.md §5, each for itself.
+
+use steercheck_steer::function_vector::{ProjectionBias, ReadPosition};
+
+use crate::cell::Presented;
+use crate::protocol::{Profile, Protocol};
+
+/// The token at which mean head outputs are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadAt {
+    /// The last.
+    Last,
+    /// The one before it.
+    Penultimate,
+    /// The one before it if the tokenizer adds a BOS token, else the last: what the published code does.
+    AsPublished,
+}
+
+impl ReadAt {
+    /// The token for a tokenizer that adds BOS or does not.
+    pub(super) fn position(self, adds_bos: bool) -> ReadPosition {
+        match self {
+            Self::Penultimate => ReadPosition::Penultimate,
+            Self::AsPublished if adds_bos => ReadPosition::Penultimate,
+            Self::Last | Self::AsPublished => ReadPosition::Last,
+        }
+    }
+}
+
+/// Which items are dev and test, and which make the vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    /// One split into disjoint dev, test and train items.
+    One,
+    /// The published splits: the vector is made of the train and validation items of one (seed 42), the first test items of another (seed
+    /// 0) choose the setting and report it, some of which made the vector, too.
+    Published,
+}
+
+/// The options of methods.md §5 that function vectors have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choices {
+    /// Where mean head outputs are read.
+    pub read_at: ReadAt,
+    /// What becomes of the projection's bias.
+    pub bias: ProjectionBias,
+    /// The split of the items.
+    pub split: Split,
+}
+
+impl Choices {
+    /// Those of a protocol.
+    pub fn of(protocol: &Protocol) -> Self {
+        if protocol.name == Protocol::STUDY.name { Self::STUDY } else { Self::RIGOROUS }
+    }
+
+    /// The default.
+    pub const RIGOROUS: Self = Self { read_at: ReadAt::Last, bias: ProjectionBias::Kept, split: Split::One };
+    /// What the published code does.
+    pub const STUDY: Self =
+        Self { read_at: ReadAt::AsPublished, bias: ProjectionBias::AsPublished, split: Split::Published };
+}
+
+/// How a cell is run.
+#[derive(Debug, Clone)]
+pub struct FunctionVectorOptions {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The protocol's choices, or others.
+    pub choices: Choices,
+    /// Item counts and settings.
+    pub profile: Profile,
+    /// Seed of demonstrations, vectors and placebos.
+    pub seed: u64,
+    /// What is run as the method.
+    pub presented: Presented,
+}

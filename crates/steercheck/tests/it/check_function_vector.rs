@@ -1,0 +1,129 @@
+//! `steercheck check --methods fv` on the planted model, whose heads are known.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::common::{all_comparable, arm, folder, list, records, run, says, stderr, succeeds};
+use crate::planted::planted;
+
+/// Block 2, heads 0 and 1.
+const KNOWN: [(usize, usize); 2] = [(1, 0), (1, 1)];
+
+fn prepared(adds_bos: bool) -> tempfile::TempDir {
+    let here = folder();
+    planted(here.path(), adds_bos);
+    here
+}
+
+/// The card of a check.
+fn check(here: &Path, options: &[&str]) -> Value {
+    let arguments = ["check", "planted", "--methods", "fv", "--tasks", "pairs.tsv", "--format", "json"];
+    let arguments: Vec<&str> = arguments.iter().chain(options).copied().collect();
+    let cards: Value = serde_json::from_str(&succeeds(here, &arguments)).unwrap();
+    list(&cards)[0].clone()
+}
+
+/// Heads from the largest mean effect to the smallest, as (block, head), both from 0.
+fn ranking(record: &Value) -> Vec<(usize, usize)> {
+    let mut all = Vec::new();
+    for (b, heads) in list(&record["results"]["heads"]["mean"]).iter().enumerate() {
+        all.extend(list(heads).iter().enumerate().map(|(h, x)| (x.as_f64().unwrap(), (b, h))));
+    }
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    all.into_iter().map(|(_, site)| site).collect()
+}
+
+#[test]
+fn the_planted_heads_come_first_and_their_vector_is_reliable() {
+    let here = prepared(false);
+    let card = check(here.path(), &[]);
+    let record = &records(here.path())[0];
+    let mut first = ranking(record)[..2].to_vec();
+    first.sort_unstable();
+    assert_eq!(first, KNOWN, "{}", record["results"]["heads"]["mean"]);
+    assert_eq!(card["verdict"], "reliable", "{card}");
+    assert_eq!(record["results"]["chosen"]["setting"]["heads"], 2, "{}", record["results"]["chosen"]);
+    let hits = |name: &str| arm(record, name)["hits"].as_u64().unwrap();
+    assert!(hits("few-shot") >= 46 && hits("steered") >= 46 && hits("zero-shot") == 0, "{record}");
+    for placebo in ["random-direction", "random-heads", "shuffled-labels", "wrong-task"] {
+        assert!(hits(placebo) <= 2, "{placebo}: {}", hits(placebo));
+    }
+    // Wrong demonstrations teach nothing; the vector does in spite of them.
+    assert!(hits("shuffled-prompt") <= 12 && hits("shuffled-prompt-steered") >= 46, "{}", hits("shuffled-prompt"));
+    // The head that only reads and the one that pairs words have no effect of their own.
+    let p = |b: usize, h: usize| record["results"]["heads"]["p_holm"][b][h].as_f64().unwrap();
+    assert!(p(1, 0) < 0.01 && p(1, 1) < 0.01, "{}", record["results"]["heads"]);
+}
+
+#[test]
+fn with_a_bos_token_the_penultimate_token_knows_nothing_and_the_last_one_all() {
+    let here = prepared(true);
+    let last = check(here.path(), &[]);
+    assert_eq!(last["verdict"], "reliable", "{last}");
+    let penultimate = check(here.path(), &["--fv-position", "penultimate"]);
+    assert_eq!(penultimate["verdict"], "no-effect", "{penultimate}");
+    assert!(penultimate["steered"]["point"].as_f64().unwrap() < 0.05, "{penultimate}");
+}
+
+#[test]
+fn one_thread_and_two_give_identical_records_and_another_seed_other_prompts_of_the_same_items() {
+    let here = prepared(false);
+    let run = |threads: &str, options: &[&str]| {
+        let mut command = crate::common::steercheck(here.path());
+        let arguments = ["check", "planted", "--methods", "fv", "--tasks", "pairs.tsv"];
+        command.env("RAYON_NUM_THREADS", threads).args(arguments).args(options).assert().success();
+        let records = all_comparable(here.path());
+        std::fs::remove_dir_all(here.path().join("steercheck-out/records")).unwrap();
+        records
+    };
+    let first = run("1", &[]);
+    // What the first run left is taken: the numbers are the same.
+    assert_eq!(first, run("2", &[]));
+    std::fs::remove_dir_all(here.path().join("steercheck-out")).unwrap();
+    assert_eq!(first, run("2", &[]));
+    let other = run("2", &["--seed", "1"]);
+    let (first, other) = (&first[0]["results"], &other[0]["results"]);
+    assert_eq!(first["chosen"]["setting"], other["chosen"]["setting"]);
+    assert_ne!(first["artefacts"], other["artefacts"], "other prompts");
+    for part in ["dev", "test"] {
+        let inputs = |r: &Value| list(&r["items"][part]).iter().map(|i| i["input"].clone()).collect::<Vec<_>>();
+        assert_eq!(inputs(first), inputs(other));
+    }
+}
+
+#[test]
+fn a_damaged_artefact_is_named_and_nothing_is_made_of_it() {
+    let here = prepared(false);
+    check(here.path(), &[]);
+    let folder = here.path().join("steercheck-out/artefacts");
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let output = run(here.path(), &["check", "planted", "--methods", "fv", "--tasks", "pairs.tsv"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    says(&stderr(&output), &[".safetensors", "is damaged", "delete"]);
+}
+
+#[test]
+fn the_study_protocol_chooses_and_reports_on_the_published_test_items() {
+    let here = prepared(false);
+    let card = check(here.path(), &["--protocol", "study"]);
+    assert!(card["verdict"].is_null(), "{card}");
+    let record = &records(here.path())[0];
+    let items = &record["results"]["items"];
+    assert_eq!(items["dev"], items["test"]);
+    // 21 % of 120 items.
+    assert_eq!(list(&items["test"]).len(), 25);
+    assert!(list(&record["results"]["grid"]).iter().all(|p| p["dev"] == p["test"]));
+    // λ × n × residuals, without the numbers of heads beyond the model's twelve.
+    assert_eq!(list(&record["results"]["grid"]).len(), 8 * 3);
+    let shots: Vec<u64> = list(&record["results"]["shots"]).iter().map(|s| s["hits"].as_u64().unwrap()).collect();
+    assert!(shots.len() == 11 && shots[0] == 0 && shots[10] == 25, "{shots:?}");
+    let names: Vec<&str> = list(&record["results"]["arms"]).iter().map(|a| a["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["zero-shot", "few-shot", "steered", "shuffled-prompt", "shuffled-prompt-steered"]);
+}
