@@ -1,7 +1,7 @@
 //! Whether the instrument can be fooled: verdicts over simulated cells whose truth is known, and over real runs in which each placebo
 //! is presented as the method. Prints markdown; fails if more than 1 % of any kind of null is called reliable or partial.
 //!
-//!     cargo run --release -p steercheck-eval --example falsify -- [MODEL.gguf [SEEDS [FAMILIES]]]
+//!     cargo run --release -p steercheck-eval --example falsify -- [MODEL.gguf [SEEDS [FAMILIES [tv|fv]]]]
 
 mod real;
 mod simulate;
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
 
+use real::Method;
 use simulate::{Count, EFFECTS, NULLS, Size, Truth};
 use steercheck_eval::card::{LEVEL, Verdict};
 use steercheck_stats::wilson;
@@ -28,14 +29,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let model = arguments.next().map(PathBuf::from);
     let seeds = arguments.next().map_or(Ok(10), |s| s.parse())?;
-    let families = arguments.next().map_or(Ok(2000), |s| s.parse())?;
-    println!("### Simulated nulls: cells called reliable or partial\n");
-    let mut worst = simulated(&NULLS, families);
-    println!("\n### Power: simulated gains of 20 points called reliable or partial\n");
-    simulated(&EFFECTS, families.div_ceil(4));
+    let families: usize = arguments.next().map_or(Ok(2000), |s| s.parse())?;
+    let methods = match arguments.next().as_deref() {
+        Some("tv") => vec![Method::TaskVector],
+        Some("fv") => vec![Method::FunctionVector],
+        _ => vec![Method::TaskVector, Method::FunctionVector],
+    };
+    let mut worst: f64 = 0.0;
+    if families > 0 {
+        println!("### Simulated nulls: cells called reliable or partial\n");
+        worst = simulated(&NULLS, families);
+        println!("\n### Power: simulated gains of 20 points called reliable or partial\n");
+        simulated(&EFFECTS, families.div_ceil(4));
+    }
     if let Some(model) = model {
         println!("\n### Placebos presented as the method on a real model\n");
-        worst = worst.max(presented(&model, seeds)?);
+        worst = worst.max(presented(&model, &methods, seeds)?);
     }
     if worst > MOST {
         return Err(format!("{:.2} % of one kind of null is called reliable or partial", 100.0 * worst).into());
@@ -80,19 +89,19 @@ fn plural(n: usize) -> &'static str {
 }
 
 /// Prints verdicts by placebo; returns the share of positive ones among those that could be.
-fn presented(model: &std::path::Path, seeds: u64) -> Result<f64, Box<dyn Error>> {
-    let runs = real::run(model, seeds)?;
-    let mut verdicts: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+fn presented(model: &std::path::Path, methods: &[Method], seeds: u64) -> Result<f64, Box<dyn Error>> {
+    let runs = real::run(model, methods, seeds)?;
+    let mut verdicts: BTreeMap<(&str, &str), BTreeMap<&str, usize>> = BTreeMap::new();
     let (mut positive, mut cells) = (0, 0);
-    for real::Run { presented, seed, cards } in &runs {
-        let name = presented.placebo().unwrap_or("method");
+    for real::Run { method, presented, seed, cards } in &runs {
+        let name = (method.name(), presented.placebo().unwrap_or("method"));
         for card in cards {
             let Some(verdict) = card.verdict else { continue };
             *verdicts.entry(name).or_default().entry(verdict.text()).or_default() += 1;
             cells += 1;
             if verdict.is_positive() {
                 positive += 1;
-                println!("* {name}, seed {seed}, {}: {}", card.measured.subject.task, card.reason);
+                println!("* {}, {}, seed {seed}, {}: {}", name.0, name.1, card.measured.subject.task, card.reason);
             }
         }
     }
@@ -105,10 +114,14 @@ fn presented(model: &std::path::Path, seeds: u64) -> Result<f64, Box<dyn Error>>
         Verdict::Untestable,
     ]
     .map(Verdict::text);
-    println!("| presented | cells | {} |\n| --- | --- |{}", columns.join(" | "), " --- |".repeat(columns.len()));
-    for (name, counts) in &verdicts {
+    println!(
+        "| method | presented | cells | {} |\n| --- | --- | --- |{}",
+        columns.join(" | "),
+        " --- |".repeat(columns.len())
+    );
+    for ((method, name), counts) in &verdicts {
         let row = columns.map(|c| counts.get(c).copied().unwrap_or(0).to_string());
-        println!("| {name} | {} | {} |", counts.values().sum::<usize>(), row.join(" | "));
+        println!("| {method} | {name} | {} | {} |", counts.values().sum::<usize>(), row.join(" | "));
     }
     let testable: usize = verdicts.values().flatten().filter(|(v, _)| **v != "untestable").map(|(_, n)| n).sum();
     println!(

@@ -2,63 +2,127 @@
 
 use std::path::Path;
 
-use steercheck_eval::card::{Card, CardError, Verdict, cards};
-use steercheck_eval::cell::{Presented, Subject, TaskVectorCell, TaskVectorOptions};
-use steercheck_eval::record::Record;
+use steercheck_eval::card::{Card, Verdict, cards};
+use steercheck_eval::cell::{
+    Cell, Choices, FunctionVectorCell, FunctionVectorOptions, Presented, Subject, TaskVectorCell, TaskVectorOptions,
+};
 use steercheck_eval::task::{self, builtin_names};
 use steercheck_eval::{EvalError, Profile, Protocol};
 use steercheck_model::{LoadOptions, Loaded};
 
-/// Everything that may not be found to work.
-pub(crate) const PRESENTED: [Presented; 3] =
-    [Presented::RandomDirection, Presented::ShuffledLabels, Presented::WrongTask];
+/// A method, whose placebos may not be found to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    TaskVector,
+    FunctionVector,
+}
 
-/// The cards of one placebo and seed, a task each.
+impl Method {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::TaskVector => "task vectors",
+            Self::FunctionVector => "function vectors",
+        }
+    }
+
+    fn placebos(self) -> &'static [Presented] {
+        const ALL: [Presented; 4] =
+            [Presented::RandomDirection, Presented::ShuffledLabels, Presented::WrongTask, Presented::RandomHeads];
+        match self {
+            Self::TaskVector => &ALL[..3],
+            Self::FunctionVector => &ALL,
+        }
+    }
+
+    /// Function vectors cost more: fewer tasks and seeds.
+    fn tasks(self) -> Vec<&'static str> {
+        match self {
+            Self::TaskVector => builtin_names().to_vec(),
+            Self::FunctionVector => vec!["present-past", "singular-plural", "capitalise", "country-capital"],
+        }
+    }
+
+    fn seeds(self, asked: u64) -> u64 {
+        match self {
+            Self::TaskVector => asked,
+            Self::FunctionVector => asked.min(3),
+        }
+    }
+
+    fn cell(self, subject: &Subject<'_>, task: &str, seed: u64, presented: Presented) -> Result<Cell, EvalError> {
+        let task = task::builtin(task)?;
+        let (protocol, profile) = (Protocol::RIGOROUS, Profile::QUICK);
+        Ok(match self {
+            Self::TaskVector => {
+                let options = TaskVectorOptions { protocol, profile, seed, presented };
+                Cell::TaskVector(Box::new(TaskVectorCell::prepare(subject, &task, &options)?))
+            }
+            Self::FunctionVector => {
+                let options = FunctionVectorOptions { protocol, choices: Choices::RIGOROUS, profile, seed, presented };
+                Cell::FunctionVector(Box::new(FunctionVectorCell::prepare(subject, &task, &options)?))
+            }
+        })
+    }
+}
+
+/// The cards of one method, placebo and seed, a task each.
 pub(crate) struct Run {
+    pub(crate) method: Method,
     pub(crate) presented: Presented,
     pub(crate) seed: u64,
     pub(crate) cards: Vec<Card>,
 }
 
-/// Runs every built-in task with a placebo in the method's place, once per seed. Left out, and named, are tasks with too few items for
-/// the tokenizer and, after the first seed, those that were untestable with it.
-pub(crate) fn run(model: &Path, seeds: u64) -> Result<Vec<Run>, Box<dyn std::error::Error>> {
+/// Runs tasks with a placebo in the method's place, once per seed. Left out, and named, are tasks with too few items for the tokenizer
+/// and, after the first seed, those that were untestable with it.
+pub(crate) fn run(model: &Path, methods: &[Method], seeds: u64) -> Result<Vec<Run>, Box<dyn std::error::Error>> {
     let loaded = Loaded::open(model, &LoadOptions::default())?;
     let tokenizer = loaded.tokenizer?;
-    let subject = Subject { model: &loaded.model, tokenizer: &tokenizer, neutral: None, kept: None };
+    // Head outputs of one seed serve all placebos.
+    let kept = tempfile::tempdir()?;
+    let subject = Subject { model: &loaded.model, tokenizer: &tokenizer, neutral: None, kept: Some(kept.path()) };
     let mut out = Vec::new();
-    for presented in PRESENTED {
-        let mut names: Vec<&str> = builtin_names().to_vec();
-        for seed in 0..seeds {
-            let mut records: Vec<Record> = Vec::new();
-            for &name in &names {
-                let options =
-                    TaskVectorOptions { protocol: Protocol::RIGOROUS, profile: Profile::QUICK, seed, presented };
-                match TaskVectorCell::prepare(&subject, &task::builtin(name)?, &options) {
-                    Ok(cell) => records.push(cell.run(&subject, None)?.record),
-                    Err(EvalError::TooFewItems { task, usable, .. }) if seed == 0 => {
-                        eprintln!("{task} has {usable} usable items and is left out");
+    for method in methods {
+        for presented in method.placebos() {
+            let mut names = method.tasks();
+            for seed in 0..method.seeds(seeds) {
+                let mut judged = Vec::new();
+                for name in &names {
+                    let cell = match method.cell(&subject, name, seed, *presented) {
+                        Ok(cell) => cell,
+                        Err(EvalError::TooFewItems { task, usable, .. }) => {
+                            eprintln!("{task} has {usable} usable items and is left out");
+                            continue;
+                        }
+                        Err(e) => return Err(e.into()),
+                    };
+                    let finished = cell.run(&subject, None)?;
+                    for artefact in &finished.artefacts {
+                        artefact.write(kept.path())?;
                     }
-                    Err(EvalError::TooFewItems { .. }) => {}
-                    Err(e) => return Err(e.into()),
+                    // Alone in its family, which is when the tests are least strict.
+                    judged.push(cards(&[finished.record])?.remove(0));
                 }
+                report(*method, *presented, seed, &judged);
+                if seed == 0 {
+                    let testable = |card: &&Card| card.verdict.is_some_and(|v| v != Verdict::Untestable);
+                    let testable: Vec<&str> =
+                        judged.iter().filter(testable).map(|c| c.measured.subject.task.as_str()).collect();
+                    names.retain(|name| testable.contains(name));
+                }
+                out.push(Run { method: *method, presented: *presented, seed, cards: judged });
             }
-            // Each alone in its family, which is when the tests are least strict.
-            let judged = records
-                .iter()
-                .map(|r| Ok(cards(std::slice::from_ref(r))?.remove(0)))
-                .collect::<Result<Vec<Card>, CardError>>()?;
-            let found: Vec<&str> = judged.iter().filter_map(|c| c.verdict.map(Verdict::text)).collect();
-            eprintln!("{}, seed {seed}: {}", presented.placebo().unwrap_or("method"), found.join(", "));
-            if seed == 0 {
-                let testable = |card: &&Card| card.verdict.is_some_and(|v| v != Verdict::Untestable);
-                let testable: Vec<&str> =
-                    judged.iter().filter(testable).map(|c| c.measured.subject.task.as_str()).collect();
-                names.retain(|name| testable.contains(name));
-                eprintln!("further seeds: {}", names.join(", "));
-            }
-            out.push(Run { presented, seed, cards: judged });
         }
     }
     Ok(out)
+}
+
+/// A line of progress.
+fn report(method: Method, presented: Presented, seed: u64, judged: &[Card]) {
+    let found: Vec<String> = judged
+        .iter()
+        .map(|c| format!("{} {}", c.measured.subject.task, c.verdict.map_or("not judged", Verdict::text)))
+        .collect();
+    let placebo = presented.placebo().unwrap_or("method");
+    eprintln!("{}, {placebo}, seed {seed}: {}", method.name(), found.join(", "));
 }
