@@ -1,10 +1,13 @@
 //! Evaluation: tasks, prompts, protocols, cells and the records they leave.
 
+pub mod bench;
 pub mod card;
 pub mod cell;
 pub mod conformance;
 mod error;
+pub mod generate;
 mod head_map;
+mod made_vector;
 pub mod prompt;
 pub mod protocol;
 pub mod record;
@@ -14,5 +17,6 @@ pub mod task;
 
 pub use error::EvalError;
 pub use head_map::HeadMap;
+pub use made_vector::{MadeVector, VectorAbout};
 pub use protocol::{Grid, Profile, Protocol};
 pub use record::Record;

@@ -12,14 +12,14 @@ use crate::error::{ModelError, Result, bytes_text};
 use crate::layout::{Context, Entry, Keep, Segment};
 use crate::model::Model;
 use crate::prefix::{Past, Stretch};
-use crate::readout::{FinalNorm, HeadKind, LOGIT_BYTES};
+use crate::readout::{FinalNorm, HeadKind, LOGIT_BYTES, Reading};
 use crate::replay::Row;
 use crate::run;
 use crate::site::{Edit, Positions, Receipt};
 use crate::trace::EditedPrompt;
 
 /// What was added to one prompt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Continuation {
     /// The new tokens. An end-of-sequence token does not end them.
     pub tokens: Vec<u32>,
@@ -34,7 +34,7 @@ struct Sequence {
     tokens: Vec<u32>,
     /// The prompt's edits, their positions made absolute: the last token is the prompt's.
     edits: Vec<Edit>,
-    /// Those of them, by index, that act on every new token, as edits at the last position.
+    /// Those of them, by index, that act on every new token, too, as edits at the last position.
     ongoing: Vec<(usize, Edit)>,
     receipts: Vec<Receipt>,
     /// Keys and values of every token that has run.
@@ -48,8 +48,9 @@ impl Sequence {
             Positions::Last => Edit { positions: Positions::At(vec![last]), ..e.clone() },
             _ => e.clone(),
         };
-        let everywhere = edits.iter().enumerate().filter(|(_, e)| e.positions == Positions::All);
-        let ongoing = everywhere.map(|(i, e)| (i, Edit { positions: Positions::Last, ..e.clone() })).collect();
+        let goes_on = |e: &Edit| matches!(e.positions, Positions::All | Positions::From(_));
+        let ongoing = edits.iter().enumerate().filter(|(_, e)| goes_on(e));
+        let ongoing = ongoing.map(|(i, e)| (i, Edit { positions: Positions::Last, ..e.clone() })).collect();
         let edits = edits.iter().map(absolute).collect();
         Self { tokens, edits, ongoing, receipts: Vec::new(), past: Past::default() }
     }
@@ -196,6 +197,43 @@ impl<'a> Decoder<'a> {
         let all = chosen.into_iter().zip(log_probs).zip(self.sequences);
         Ok(all.map(|((tokens, log_probs), s)| Continuation { tokens, log_probs, receipts: s.receipts }).collect())
     }
+
+    /// Goes on with the tokens that `choose` takes from each sequence's logits, until it has taken one of `ends`.
+    fn by_choice(
+        mut self,
+        tokens: usize,
+        ends: &[u32],
+        mut choose: impl FnMut(usize, &[f32]) -> u32,
+    ) -> Result<Vec<Continuation>> {
+        let mut done: Vec<Continuation> = vec![Continuation::default(); self.sequences.len()];
+        let mut open: Vec<bool> = vec![true; done.len()];
+        for i in 0..tokens {
+            let logits = self.model.logits(&self.top, FinalNorm::Apply, HeadKind::Full)?;
+            let logits = logits.to_dtype(DType::F32)?.to_vec2::<f32>()?;
+            // Sequences that have ended run along on any token; nothing is taken from them.
+            let mut next = vec![0; done.len()];
+            for (k, row) in logits.iter().enumerate() {
+                if !open[k] {
+                    continue;
+                }
+                let token = choose(k, row);
+                let reading = Reading::of_logits(row, &[token])
+                    .ok_or_else(|| ModelError::NotFinite { at: "a row of logits".into() })?;
+                done[k].tokens.push(token);
+                done[k].log_probs.push(reading.tokens[0].log_prob);
+                done[k].receipts.clone_from(&self.sequences[k].receipts);
+                open[k] = !ends.contains(&token);
+                next[k] = token;
+            }
+            if !open.contains(&true) {
+                break;
+            }
+            if i + 1 < tokens {
+                self.step(&next)?;
+            }
+        }
+        Ok(done)
+    }
 }
 
 /// A sequence from its first token on.
@@ -218,8 +256,8 @@ fn past(segment: &Segment<'_>, store: &Arc<Vec<KeyValue>>, row: usize, depth: us
 }
 
 impl Model {
-    /// Runs each prompt whole and for itself, with its edits, and goes on greedily for so many tokens. An edit at all positions
-    /// acts on the new tokens too; any other edit acts in the prompt alone.
+    /// Runs each prompt whole and for itself, with its edits, and goes on greedily for so many tokens. An edit at all positions, or at all from
+    /// one on, acts on the new tokens too; any other edit acts in the prompt alone.
     pub fn continue_greedily(&self, prompts: &[EditedPrompt], tokens: usize) -> Result<Vec<Continuation>> {
         if prompts.is_empty() {
             return Ok(Vec::new());
@@ -230,6 +268,26 @@ impl Model {
         let segments: Vec<Segment<'_>> = prompts.iter().map(|p| whole(&p.tokens, &p.edits)).collect();
         let prompts = prompts.iter().map(|p| p.tokens.clone()).collect();
         Decoder::new(self, &segments, prompts, tokens.saturating_sub(1))?.greedily(tokens)
+    }
+
+    /// As [`Model::continue_greedily`], with every next token taken from the logits `[vocab]` by `choose`, which is told the
+    /// prompt's number. A continuation ends with the first of `ends` that it takes.
+    pub fn continue_by(
+        &self,
+        prompts: &[EditedPrompt],
+        tokens: usize,
+        ends: &[u32],
+        choose: impl FnMut(usize, &[f32]) -> u32,
+    ) -> Result<Vec<Continuation>> {
+        if prompts.is_empty() {
+            return Ok(Vec::new());
+        }
+        for prompt in prompts {
+            self.check_tokens(&prompt.tokens)?;
+        }
+        let segments: Vec<Segment<'_>> = prompts.iter().map(|p| whole(&p.tokens, &p.edits)).collect();
+        let prompts = prompts.iter().map(|p| p.tokens.clone()).collect();
+        Decoder::new(self, &segments, prompts, tokens.saturating_sub(1))?.by_choice(tokens, ends, choose)
     }
 
     /// As [`Model::continue_greedily`], for rows over prefixes: what comes before a row's first edit is not run again.

@@ -56,7 +56,7 @@ pub use spec::{
 };
 pub use tokenizer::{Declared, Tokenizer};
 pub use trace::{EditedPrompt, ReadAt, Reads, Trace};
-pub use vector_file::{Directions, VectorFile, read_vectors};
+pub use vector_file::{Directions, VectorFile, read_vectors, write_control_vector};
 pub use weights::{StoredType, read_tensors};
 
 /// Where tensors live; re-exported so that callers need no tensor crate of their own.

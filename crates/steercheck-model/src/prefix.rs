@@ -3,7 +3,7 @@
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use crate::attention::KeyValue;
 use crate::error::Result;
@@ -83,6 +83,11 @@ impl Prefix {
     /// Never: an empty prompt is refused.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
+    }
+
+    /// Residual b of the last token, `[D]`.
+    pub fn residual(&self, b: usize) -> Result<Vec<f32>> {
+        Ok(self.residuals.get(b)?.to_dtype(DType::F32)?.to_vec1()?)
     }
 
     /// Residuals 0..=L of the last token, `[L + 1, D]`.

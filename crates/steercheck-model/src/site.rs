@@ -83,6 +83,8 @@ pub enum Positions {
     Last,
     /// These 0-based positions, without repetition.
     At(Vec<usize>),
+    /// This 0-based position and every one after it.
+    From(usize),
     /// Every position.
     All,
 }
@@ -96,6 +98,10 @@ impl Positions {
         match self {
             Self::Last => Ok(vec![length - 1]),
             Self::All => Ok((0..length).collect()),
+            Self::From(first) if *first < length => Ok((*first..length).collect()),
+            Self::From(first) => Err(ModelError::Plan(format!(
+                "position {first} does not exist in a prompt of {length} tokens (positions count from 0)"
+            ))),
             Self::At(list) => {
                 let mut out = list.clone();
                 out.sort_unstable();

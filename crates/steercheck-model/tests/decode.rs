@@ -34,6 +34,7 @@ fn plans(model: &Model) -> Vec<(&'static str, Vec<Edit>)> {
         ("add at the last token", vec![Edit::last(Site::MlpOutput(Block(depth)), add(depth, 2.0))]),
         ("at earlier positions", vec![early]),
         ("add everywhere", vec![everywhere(depth - 1, 0.7)]),
+        ("add from a position on", vec![Edit { positions: Positions::From(3), ..everywhere(1, 0.6) }]),
         ("everywhere and at the last token", vec![everywhere(1, -0.5), replace(depth, 2), everywhere(depth, 0.4)]),
     ]
 }
@@ -243,5 +244,37 @@ fn what_does_not_fit_the_context_is_refused_before_anything_runs() {
         assert!(matches!(model.continue_greedily(&[far], 2), Err(ModelError::Plan(_))), "{name}");
         let empty = EditedPrompt { tokens: Vec::new(), edits: Vec::new() };
         assert!(matches!(model.continue_greedily(&[empty], 2), Err(ModelError::Plan(_))), "{name}");
+    });
+}
+
+#[test]
+fn tokens_that_are_chosen_from_logits_go_on_as_greedy_ones_do_until_an_end() {
+    for_every_fixture(|name, model, prompts| {
+        let edit =
+            Edit::last(Site::Residual(1), Operation::Add { vector: vector(model.spec.hidden_size, 9), strength: 0.5 });
+        let edited: Vec<EditedPrompt> = prompts
+            .iter()
+            .enumerate()
+            .map(|(i, p)| {
+                let positions = if i % 2 == 0 { Positions::Last } else { Positions::From(p.len() - 1) };
+                EditedPrompt { tokens: p.clone(), edits: vec![Edit { positions, ..edit.clone() }] }
+            })
+            .collect();
+        let greedy = model.continue_greedily(&edited, TOKENS).unwrap();
+        let largest = |row: &[f32]| (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best }) as u32;
+        let chosen = model.continue_by(&edited, TOKENS, &[], |_, row| largest(row)).unwrap();
+        for (i, (a, b)) in chosen.iter().zip(&greedy).enumerate() {
+            assert_equal(&format!("{name} prompt {i}"), a, b);
+        }
+        // The third token of the second prompt as an end: others go on unless they take it, too.
+        let end = greedy[1].tokens[2];
+        let cut = model.continue_by(&edited, TOKENS, &[end], |_, row| largest(row)).unwrap();
+        for (got, whole) in cut.iter().zip(&greedy) {
+            let n = whole.tokens.iter().position(|t| *t == end).map_or(TOKENS, |at| at + 1);
+            assert_eq!(got.tokens, whole.tokens[..n], "{name}");
+            // What was run: the prompt and all new tokens but the last.
+            let fired = got.receipts[0].fired;
+            assert!(fired == 1 || fired == n, "{name}: {fired} of {n}");
+        }
     });
 }

@@ -65,6 +65,15 @@ pub(crate) enum Command {
     /// List and download the models that are known by name
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Let a model go on with a prompt, unsteered and steered
+    #[command(after_help = GENERATE_HELP)]
+    Generate(GenerateOptions),
+    /// Make, show and export vectors
+    #[command(subcommand)]
+    Vector(VectorCommand),
+    /// Measure how fast the methods run here, beside the naive way
+    #[command(subcommand)]
+    Bench(BenchCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,6 +86,133 @@ pub(crate) enum ModelsCommand {
     /// Check that a model computes what it should, and that its tokenizer keeps texts
     #[command(after_help = VERIFY_HELP)]
     Verify(VerifyOptions),
+}
+
+const GENERATE_HELP: &str = "\
+Example:
+  steercheck generate smollm2-135m-instruct 'Q: walk\nA:' --vector past.safetensors --where last";
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateOptions {
+    #[arg(help = MODEL_HELP)]
+    pub(crate) model: String,
+    /// The prompt; `\n` stands for a line break
+    pub(crate) prompt: String,
+    /// A vector: FILE[@BLOCK][*STRENGTH], a safetensors file or llama.cpp control vector
+    #[arg(long, value_name = "VECTOR")]
+    pub(crate) vector: Option<VectorSpec>,
+    /// Tokens it is added at: the `last` of the prompt (default), that and every one `generated`, or `all`
+    #[arg(long = "where", value_enum, value_name = "TOKENS", hide_possible_values = true, requires = "vector")]
+    pub(crate) positions: Option<ActingAt>,
+    /// Most tokens to generate
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = parse_tokens)]
+    pub(crate) tokens: usize,
+    /// Sample at this temperature instead of taking the most probable token
+    #[arg(long, value_name = "T", value_parser = parse_temperature)]
+    pub(crate) temperature: Option<f64>,
+    /// Sample from the most probable tokens that together reach this probability
+    #[arg(long, value_name = "P", default_value_t = 1.0, requires = "temperature", value_parser = parse_share)]
+    pub(crate) top_p: f64,
+    /// Seed of the draws
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_seed, allow_negative_numbers = true)]
+    pub(crate) seed: u64,
+    /// Print JSON, with tokens, log-probabilities and receipts
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) loading: Loading,
+}
+
+/// At which tokens a vector acts in generated text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ActingAt {
+    Last,
+    Generated,
+    All,
+}
+
+const MAKE_HELP: &str = "\
+Example:
+  steercheck vector make smollm2-135m-instruct --task present-past --to past.safetensors";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VectorCommand {
+    /// Check a method on a task and keep the vector that it chose
+    #[command(after_help = MAKE_HELP)]
+    Make(MakeOptions),
+    /// Print what a vector's file says
+    Show(ShowOptions),
+    /// Write a vector for another program
+    Export(ExportOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MakeOptions {
+    #[arg(help = MODEL_HELP)]
+    pub(crate) model: Option<String>,
+    /// A task by name or file
+    #[arg(long, value_name = "TASK")]
+    pub(crate) task: String,
+    /// `fv` function vector, `tv` task vector
+    #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true, default_value_t = MethodName::Fv)]
+    pub(crate) method: MethodName,
+    /// File for the vector [default: TASK-METHOD.safetensors]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    /// Items to choose on, items to report on: `quick` 24, 48; `standard` 50, 100
+    #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true, default_value_t = ProfileName::Quick)]
+    pub(crate) profile: ProfileName,
+    /// Seed of demonstrations, vectors and placebos
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_seed, allow_negative_numbers = true)]
+    pub(crate) seed: u64,
+    /// Folder for the record
+    #[arg(long, default_value = "steercheck-out", value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) loading: Loading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowOptions {
+    /// A safetensors file or llama.cpp control vector
+    pub(crate) file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportOptions {
+    /// A file that `vector make` wrote
+    pub(crate) file: PathBuf,
+    /// `gguf-control-vector`: what llama.cpp reads with --control-vector
+    #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, default_value_t = ExportForm::GgufControlVector)]
+    pub(crate) format: ExportForm,
+    /// File to write [default: the same name with the format's ending]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportForm {
+    GgufControlVector,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Effects of all heads on one prompt: a full pass for each, and replayed rows
+    Fv(BenchOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchOptions {
+    #[arg(help = MODEL_HELP)]
+    pub(crate) model: Option<String>,
+    /// Print JSON: `naive_seconds`, `replay_seconds`, `ratio`, `largest_difference`, …
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) loading: Loading,
 }
 
 #[derive(Debug, Args)]
@@ -124,7 +260,7 @@ pub(crate) struct VerifyOptions {
 }
 
 /// How a model is found and loaded.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Loading {
     /// Form of the weights in memory: `stored` as in the file, widened while multiplying; `f32` widened once; `auto`
     /// f32 if quantised and it fits
@@ -243,6 +379,22 @@ pub(crate) enum Dtype {
     Auto,
     Stored,
     F32,
+}
+
+fn parse_tokens(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|n| (1..=100_000).contains(n))
+        .ok_or_else(|| "write a whole number from 1 to 100000".into())
+}
+
+fn parse_temperature(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|t| t.is_finite() && *t > 0.0);
+    number.ok_or_else(|| "write a number above 0; leave the option out to take the most probable token".into())
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|p| *p > 0.0 && *p <= 1.0).ok_or_else(|| "write a number above 0, at most 1".into())
 }
 
 fn parse_seed(text: &str) -> Result<u64, String> {

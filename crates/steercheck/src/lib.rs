@@ -1,10 +1,13 @@
 //! The command line: parses, wires, prints. Everything it does can be called twice in one process.
 
 mod arguments;
+mod bench;
 mod check;
 mod cost;
 mod device;
 mod error;
+mod examine;
+mod generate;
 mod loading;
 mod machine;
 mod models;
@@ -12,12 +15,13 @@ mod progress;
 mod report;
 mod study;
 mod tables;
+mod vector;
 mod verify;
 
 pub use arguments::Arguments;
 pub use error::CliError;
 
-use arguments::{Command, ModelsCommand};
+use arguments::{BenchCommand, Command, ModelsCommand, VectorCommand};
 
 /// Runs a parsed command line.
 pub fn run(arguments: &Arguments) -> Result<(), CliError> {
@@ -26,5 +30,10 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
         Command::Models(ModelsCommand::List(options)) => models::list(options),
         Command::Models(ModelsCommand::Get(options)) => models::get(options),
         Command::Models(ModelsCommand::Verify(options)) => verify::run(options),
+        Command::Generate(options) => generate::run(options),
+        Command::Vector(VectorCommand::Make(options)) => vector::make(options),
+        Command::Vector(VectorCommand::Show(options)) => vector::show(options),
+        Command::Vector(VectorCommand::Export(options)) => vector::export(options),
+        Command::Bench(BenchCommand::Fv(options)) => bench::function_vector(options),
     }
 }

@@ -204,7 +204,7 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Eval
 }
 
 /// Writes bytes to a temporary name beside the file, synced, renamed; its folder is made.
-pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), EvalError> {
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), EvalError> {
     let failed = |e: std::io::Error| EvalError::Write { path: path.to_path_buf(), reason: e.to_string() };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

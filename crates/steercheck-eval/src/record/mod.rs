@@ -21,7 +21,7 @@ use steercheck_model::ModelInfo;
 pub use artefact::Artefact;
 pub use error::RecordError;
 pub use file::{Written, check_folder};
-pub(crate) use file::{clean, write_json};
+pub(crate) use file::{clean, write_bytes, write_json};
 pub use plan::{Counts, MethodPlan, ModelPlan, Plan, SideEffectsPlan, TokenizerInfo};
 pub use results::{Arm, Chosen, Dose, ItemRecord, Items, Outcome, Point, ReadOut, Results, Shots};
 pub use setting::{Setting, Value};

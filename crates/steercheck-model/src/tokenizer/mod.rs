@@ -22,6 +22,19 @@ use crate::gguf::Gguf;
 /// Pre-tokenizers whose models llama.cpp gives a BOS where the file does not say.
 const BOS_BY_PRE: &[&str] = &["llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"];
 
+/// What the families call the token that ends a text or a turn.
+const ENDS: [&str; 9] = [
+    "</s>",
+    "<eos>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<end_of_turn>",
+];
+
 /// A tokenizer and what it puts before every prompt. An end-of-sequence token is never added.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
@@ -163,6 +176,11 @@ impl Tokenizer {
     /// The beginning-of-sequence token, whether or not it is added.
     pub fn bos(&self) -> Option<u32> {
         self.bos
+    }
+
+    /// Tokens that end a text or a turn, by the names that the families give them.
+    pub fn ends(&self) -> Vec<u32> {
+        ENDS.iter().filter_map(|name| self.inner.token_to_id(name)).collect()
     }
 
     /// Whether BOS stands before every prompt.

@@ -4,6 +4,7 @@
 //! ([`safetensors`]). What a tensor's name says of its place is in [`names`]. A file is read before a model is at hand;
 //! [`VectorFile::directions`] then says what it means for a model of a given depth and width.
 
+mod export;
 mod gguf;
 mod names;
 mod safetensors;
@@ -16,6 +17,8 @@ use crate::error::{ModelError, Result};
 use crate::files::plain;
 use crate::weights::{Container, Mapping};
 use names::Meaning;
+
+pub use export::write_control_vector;
 
 /// Names that a message lists, and characters of each.
 const LISTED: usize = 8;
@@ -103,6 +106,16 @@ impl VectorFile {
             Held::Bare(vector) => vector.len(),
             Held::Placed(vectors) => vectors.values().next().map_or(0, |v| v.len()),
             Held::Rows { width, .. } => *width,
+        }
+    }
+
+    /// Euclidean norms by residual, `None` where the file says nothing of the place; the rows of a matrix in their order.
+    pub fn norms(&self) -> Vec<(Option<usize>, f64)> {
+        let norm = |v: &[f32]| v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        match &self.held {
+            Held::Bare(vector) => vec![(None, norm(vector))],
+            Held::Placed(vectors) => vectors.iter().map(|(residual, v)| (Some(*residual), norm(v))).collect(),
+            Held::Rows { width, numbers } => numbers.chunks_exact((*width).max(1)).map(|v| (None, norm(v))).collect(),
         }
     }
 

@@ -12,8 +12,8 @@ use steercheck_eval::Record;
 use steercheck_eval::card::Card;
 use steercheck_model::{Kernels, ModelInfo, Precision, Tokenizer, bytes_text};
 
-use crate::check::NotRun;
 use crate::error::CliError;
+use crate::examine::NotRun;
 use crate::machine::peak_memory;
 use crate::tables::{Format, Table, csv, wrapped};
 

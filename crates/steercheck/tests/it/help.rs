@@ -4,13 +4,20 @@ use std::path::Path;
 
 use crate::common::{folder, stdout, steercheck, succeeds};
 
-const HELPS: [&[&str]; 6] = [
+const HELPS: [&[&str]; 13] = [
     &["--help"],
     &["check", "--help"],
     &["models", "--help"],
     &["models", "list", "--help"],
     &["models", "get", "--help"],
     &["models", "verify", "--help"],
+    &["bench", "--help"],
+    &["bench", "fv", "--help"],
+    &["generate", "--help"],
+    &["vector", "--help"],
+    &["vector", "make", "--help"],
+    &["vector", "show", "--help"],
+    &["vector", "export", "--help"],
 ];
 
 fn help(arguments: &[&str]) -> String {
@@ -25,6 +32,13 @@ fn the_help_of_every_command_is_as_it_was() {
     insta::assert_snapshot!("models_list_help", help(HELPS[3]));
     insta::assert_snapshot!("models_get_help", help(HELPS[4]));
     insta::assert_snapshot!("models_verify_help", help(HELPS[5]));
+    insta::assert_snapshot!("bench_help", help(HELPS[6]));
+    insta::assert_snapshot!("bench_fv_help", help(HELPS[7]));
+    insta::assert_snapshot!("generate_help", help(HELPS[8]));
+    insta::assert_snapshot!("vector_help", help(HELPS[9]));
+    insta::assert_snapshot!("vector_make_help", help(HELPS[10]));
+    insta::assert_snapshot!("vector_show_help", help(HELPS[11]));
+    insta::assert_snapshot!("vector_export_help", help(HELPS[12]));
 }
 
 #[test]

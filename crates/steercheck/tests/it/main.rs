@@ -11,4 +11,5 @@ mod help;
 mod models;
 mod planted;
 mod study;
+mod vector;
 mod verify;

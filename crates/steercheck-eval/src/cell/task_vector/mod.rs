@@ -120,7 +120,10 @@ impl TaskVectorCell {
         let theta = Artefact {
             kind: "task-vectors".into(),
             determinants: BTreeMap::from([("cell".to_string(), Value::Text(self.plan.key()))]),
-            tensors: BTreeMap::from([("theta".to_string(), stacked(&vectors, chosen)?)]),
+            tensors: BTreeMap::from([
+                ("theta".to_string(), stacked(&vectors, chosen)?),
+                ("move".to_string(), mean_move(&vectors, test_prefixes, chosen)?),
+            ]),
         };
         let point = |(residual, (dev, test)): (&usize, (usize, usize))| Point {
             setting: Setting::residual(*residual),
@@ -291,4 +294,21 @@ fn stacked(vectors: &[TaskVector], residual: usize) -> Result<(Vec<usize>, Vec<f
     }
     let width = numbers.len() / vectors.len().max(1);
     Ok((vec![vectors.len(), width], numbers))
+}
+
+/// The mean over the items of θ minus the residual that it replaces, `[D]`: what a vector for all of them would add.
+fn mean_move(
+    vectors: &[TaskVector],
+    prefixes: &[Prefix],
+    residual: usize,
+) -> Result<(Vec<usize>, Vec<f32>), EvalError> {
+    let mut sum: Vec<f64> = Vec::new();
+    for (vector, prefix) in vectors.iter().zip(prefixes) {
+        let (theta, here) = (vector.at(residual)?, prefix.residual(residual)?);
+        sum.resize(theta.len(), 0.0);
+        let moves = theta.iter().zip(&here).map(|(t, h)| f64::from(*t) - f64::from(*h));
+        sum.iter_mut().zip(moves).for_each(|(s, m)| *s += m);
+    }
+    let n = vectors.len().max(1) as f64;
+    Ok((vec![sum.len()], sum.into_iter().map(|s| (s / n) as f32).collect()))
 }
