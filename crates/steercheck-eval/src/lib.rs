@@ -5,6 +5,7 @@ pub mod card;
 pub mod cell;
 pub mod conformance;
 mod error;
+pub mod explain;
 pub mod generate;
 mod head_map;
 mod made_vector;

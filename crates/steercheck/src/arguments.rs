@@ -21,7 +21,7 @@ org/name[@revision][:file.gguf] [default: the catalogue's default]";
 fn check_help() -> String {
     let (first, second) = builtin_names().split_at(4);
     format!(
-        "Built-in tasks: {},\n  {}\nSingle choices of the protocol: --fv-position last|penultimate,\n  --fv-bias kept|published\n\n\
+        "Built-in tasks: {},\n  {}\nSingle choices: --bos on|off, --fv-position last|penultimate, --fv-bias\n  kept|published; --explain runs each alone (with --methods fv)\n\n\
          Example: steercheck check my.gguf --tasks mine.jsonl --vector formal.gguf@12*1.5\n\n\
          Exit codes: 0 done, whatever the verdict; 1 the model or the run is invalid, or\n  a result could not be written; 2 a model, \
          task, vector or option is no use",
@@ -295,7 +295,13 @@ pub(crate) struct CheckOptions {
     /// Tokens it is added at: `last` (default) or `all`
     #[arg(long = "where", value_enum, value_name = "TOKENS", hide_possible_values = true, requires = "vector")]
     pub(crate) positions: Option<Position>,
-    // These two stand in one line below the options.
+    // These stand in two lines below the options.
+    /// A BOS token before every prompt, or none [default: as the tokenizer says]
+    #[arg(long, value_enum, hide = true)]
+    pub(crate) bos: Option<OnOff>,
+    /// Run every choice of the protocol for itself on the same items, and say what each is worth
+    #[arg(long, hide = true, conflicts_with_all = ["vector", "protocol", "fv_position", "fv_bias", "bos"])]
+    pub(crate) explain: bool,
     /// Token at which function vectors read heads
     #[arg(long, value_enum, hide = true, conflicts_with = "vector")]
     pub(crate) fv_position: Option<FvPosition>,
@@ -347,6 +353,12 @@ impl From<Position> for Where {
 pub(crate) enum MethodName {
     Tv,
     Fv,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnOff {
+    On,
+    Off,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -9,10 +9,13 @@ use crate::error::CliError;
 use crate::examine::{Examined, examine};
 use crate::models::print;
 use crate::progress::line;
-use crate::report;
+use crate::{explain, report};
 
 /// Runs the command.
 pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
+    if options.explain {
+        return explain::run(options);
+    }
     let started = Instant::now();
     let Examined { records, not_run, summary } = examine(options)?;
     if options.json {

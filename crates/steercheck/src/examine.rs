@@ -16,7 +16,7 @@ use steercheck_model::{Loaded, Model, Tokenizer, read_vectors};
 use steercheck_steer::function_vector::ProjectionBias;
 use steercheck_steer::given_vector::{GivenVector, Where};
 
-use crate::arguments::{CheckOptions, FvBias, FvPosition, MethodName, ProfileName, ProtocolName};
+use crate::arguments::{CheckOptions, FvBias, FvPosition, MethodName, OnOff, ProfileName, ProtocolName};
 use crate::error::CliError;
 use crate::models;
 use crate::progress::{Work, line};
@@ -53,7 +53,10 @@ pub(crate) fn examine(options: &CheckOptions) -> Result<Examined, CliError> {
     let found = models::find(options.model.as_deref(), options.loading.accept_licence, false)?;
     let memory = loading::memory(&options.loading);
     let Loaded { mut model, tokenizer, reading } = loading::open(&found.path, &options.loading, memory)?;
-    let tokenizer = tokenizer?;
+    let tokenizer = match options.bos {
+        None => tokenizer?,
+        Some(bos) => tokenizer?.with_bos(bos == OnOff::On)?,
+    };
     let vector = options.vector.as_ref().zip(given).map(|(spec, file)| GivenVector::resolve(spec, &file, &model.spec));
     let run = Run { protocol, profile, vector: vector.transpose()?, options };
     let text = NeutralText::new(&tokenizer, &model.spec)?;
@@ -75,7 +78,7 @@ pub(crate) fn examine(options: &CheckOptions) -> Result<Examined, CliError> {
     Ok(Examined { records, not_run, summary })
 }
 
-fn sizes(options: &CheckOptions) -> (Protocol, Profile) {
+pub(crate) fn sizes(options: &CheckOptions) -> (Protocol, Profile) {
     let protocol = match options.protocol {
         ProtocolName::Study => Protocol::STUDY,
         ProtocolName::Rigorous => Protocol::RIGOROUS,
@@ -88,7 +91,7 @@ fn sizes(options: &CheckOptions) -> (Protocol, Profile) {
     (protocol, profile)
 }
 
-fn tasks(options: &CheckOptions, protocol: &Protocol) -> Result<Vec<Task>, CliError> {
+pub(crate) fn tasks(options: &CheckOptions, protocol: &Protocol) -> Result<Vec<Task>, CliError> {
     let names: Vec<&str> = if options.tasks.is_empty() {
         DEFAULT_TASKS.to_vec()
     } else {
@@ -236,14 +239,14 @@ fn run_cells(
 }
 
 /// Where records go, and what they say of the model.
-struct Keep<'a> {
-    conformance: &'a Summary,
-    out: &'a Path,
+pub(crate) struct Keep<'a> {
+    pub(crate) conformance: &'a Summary,
+    pub(crate) out: &'a Path,
 }
 
 impl Keep<'_> {
     /// Writes what a cell left.
-    fn finished(&self, finished: Finished) -> Result<Record, CliError> {
+    pub(crate) fn finished(&self, finished: Finished) -> Result<Record, CliError> {
         let mut record = finished.record;
         record.results.conformance = Some(self.conformance.clone());
         // What a record refers to is there before the record is.

@@ -7,6 +7,7 @@ mod cost;
 mod device;
 mod error;
 mod examine;
+mod explain;
 mod generate;
 mod loading;
 mod machine;

@@ -20,6 +20,8 @@ pub(crate) fn make(options: &MakeOptions) -> Result<(), CliError> {
         methods: vec![options.method],
         vector: None,
         positions: None,
+        bos: None,
+        explain: false,
         fv_position: None,
         fv_bias: None,
         protocol: ProtocolName::Rigorous,

@@ -12,7 +12,7 @@ mod wrong_task;
 
 use std::path::Path;
 
-pub use function_vector::{Choices, FunctionVectorCell, FunctionVectorOptions, ReadAt, Split};
+pub use function_vector::{Choices, FunctionVectorCell, FunctionVectorOptions, Pool, ReadAt, Selection, Split};
 use posed::Posed;
 pub(crate) use posed::usable_items;
 pub use task_vector::{Options as TaskVectorOptions, TaskVectorCell};

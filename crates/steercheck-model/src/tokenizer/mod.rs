@@ -188,6 +188,17 @@ impl Tokenizer {
         self.adds_bos
     }
 
+    /// The same tokenizer with a BOS token before every prompt or without. An error if it knows none.
+    pub fn with_bos(&self, adds: bool) -> Result<Self> {
+        if adds && self.bos.is_none() {
+            return Err(ModelError::Tokenizer(
+                "it knows no BOS token, so that none can be put before prompts; leave --bos on out".into(),
+            ));
+        }
+        let (inner, declared) = (self.inner.clone(), self.declared.clone());
+        Ok(Self { inner, bos: self.bos, adds_bos: adds, declared, hash: OnceLock::new() })
+    }
+
     /// What the files say about special tokens around a text.
     pub fn declared(&self) -> &Declared {
         &self.declared

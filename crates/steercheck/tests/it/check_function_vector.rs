@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::common::{all_comparable, arm, folder, list, records, run, says, stderr, succeeds};
+use crate::common::{all_comparable, arm, folder, list, records, refusal, run, says, stderr, succeeds};
 use crate::planted::planted;
 
 /// Block 2, heads 0 and 1.
@@ -126,4 +126,44 @@ fn the_study_protocol_chooses_and_reports_on_the_published_test_items() {
     assert!(shots.len() == 11 && shots[0] == 0 && shots[10] == 25, "{shots:?}");
     let names: Vec<&str> = list(&record["results"]["arms"]).iter().map(|a| a["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["zero-shot", "few-shot", "steered", "shuffled-prompt", "shuffled-prompt-steered"]);
+}
+
+#[test]
+fn explain_says_what_each_choice_is_worth_on_the_same_items() {
+    let here = prepared(true);
+    let arguments = ["check", "planted", "--methods", "fv", "--tasks", "pairs.tsv", "--explain", "--format", "json"];
+    let all: Value = serde_json::from_str(&succeeds(here.path(), &arguments)).unwrap();
+    let moves = |name: &str| {
+        let row = list(&all).iter().find(|row| row["variant"] == name).unwrap_or_else(|| panic!("no {name}"));
+        assert_eq!(row["n"], 48);
+        row["moves"]["point"].as_f64()
+    };
+    // With a BOS token what matters is the token that is read, and without one, too; BOS itself does not.
+    assert_eq!(moves("rigorous"), None);
+    assert!(moves("penultimate token").unwrap() < -0.9, "{all}");
+    assert!(moves("without BOS").unwrap().abs() < 0.1, "{all}");
+    assert!(moves("without BOS, penultimate").unwrap() < -0.9, "{all}");
+    assert!(moves("chosen on test items").unwrap() > -0.05, "{all}");
+    assert!(moves("made of test items, too").unwrap().abs() < 0.1, "{all}");
+    assert!(moves("all that the study does").unwrap() < -0.9, "{all}");
+    // The model has no projection bias.
+    assert_eq!(list(&all).len(), 7);
+    let text = succeeds(here.path(), &["check", "planted", "--methods", "fv", "--tasks", "pairs.tsv", "--explain"]);
+    says(&text, &["one choice at a time", "all that the study does", "n = 48 test items, the same in every row"]);
+    assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");
+}
+
+#[test]
+fn choices_that_do_not_go_together_are_refused() {
+    let here = prepared(false);
+    let check = |options: &[&str]| {
+        let arguments: Vec<&str> =
+            ["check", "planted", "--tasks", "pairs.tsv"].iter().chain(options).copied().collect();
+        refusal(here.path(), &arguments)
+    };
+    says(&check(&["--explain"]), &["--explain", "add --methods fv"]);
+    says(&check(&["--explain", "--methods", "fv", "--bos", "on"]), &["--bos"]);
+    says(&check(&["--bos", "on"]), &["knows no BOS token"]);
+    says(&check(&["--methods", "fv,fv"]), &["asked for twice"]);
+    says(&check(&["--methods", "dola"]), &["'dola'", "tv"]);
 }

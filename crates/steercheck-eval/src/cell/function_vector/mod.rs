@@ -35,7 +35,7 @@ use draws::Shown;
 use extract::{Extracted, Sources};
 use grid::Place;
 
-pub use options::{Choices, FunctionVectorOptions, ReadAt, Split};
+pub use options::{Choices, FunctionVectorOptions, Pool, ReadAt, Selection, Split};
 
 /// Demonstrations of the few-shot arm.
 const FEW: usize = 5;

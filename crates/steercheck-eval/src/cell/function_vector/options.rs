@@ -37,6 +37,24 @@ pub enum Split {
     Published,
 }
 
+/// Which items choose the setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection {
+    /// The dev items.
+    Dev,
+    /// The test items, which are reported, too.
+    Test,
+}
+
+/// Which items make the vector, where there is one split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pool {
+    /// The train items.
+    Train,
+    /// These and the test items: what the published splits amount to for some of them.
+    WithTest,
+}
+
 /// The options of methods.md §5 that function vectors have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choices {
@@ -46,6 +64,10 @@ pub struct Choices {
     pub bias: ProjectionBias,
     /// The split of the items.
     pub split: Split,
+    /// What chooses the setting.
+    pub selection: Selection,
+    /// What makes the vector; the published splits have pools of their own.
+    pub pool: Pool,
 }
 
 impl Choices {
@@ -55,10 +77,21 @@ impl Choices {
     }
 
     /// The default.
-    pub const RIGOROUS: Self = Self { read_at: ReadAt::Last, bias: ProjectionBias::Kept, split: Split::One };
+    pub const RIGOROUS: Self = Self {
+        read_at: ReadAt::Last,
+        bias: ProjectionBias::Kept,
+        split: Split::One,
+        selection: Selection::Dev,
+        pool: Pool::Train,
+    };
     /// What the published code does.
-    pub const STUDY: Self =
-        Self { read_at: ReadAt::AsPublished, bias: ProjectionBias::AsPublished, split: Split::Published };
+    pub const STUDY: Self = Self {
+        read_at: ReadAt::AsPublished,
+        bias: ProjectionBias::AsPublished,
+        split: Split::Published,
+        selection: Selection::Test,
+        pool: Pool::Train,
+    };
 }
 
 /// How a cell is run.

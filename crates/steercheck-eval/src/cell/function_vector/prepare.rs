@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::draws::{DEMONSTRATIONS, Draws, Labels, PROMPTS};
 use super::grid::Place;
-use super::options::Split;
+use super::options::{Pool, Selection, Split};
 use super::published_split::PublishedSplit;
 use super::{
     ARMS, ARMS_ALONE, Asked, FEW, FunctionVectorCell, FunctionVectorOptions, Prompts, SPLIT_SEED, VERSION, bias_text,
@@ -69,7 +69,7 @@ impl FunctionVectorCell {
         let residuals = residuals(subject.model.spec.depth(), grid.residuals);
         let heads = subject.model.spec.depth() * subject.model.spec.heads;
         let counts: Vec<usize> = grid.heads.iter().copied().filter(|n| *n <= heads).collect();
-        let chosen_on_test = choices.split == Split::Published;
+        let chosen_on_test = choices.selection == Selection::Test;
         let plan = Plan {
             method: method(template, options, position_text(position), placebos.then_some(wrong_hash)),
             model: ModelPlan::of(subject.model),
@@ -141,11 +141,15 @@ fn parts(task: &Task, items: &[Posed], options: &FunctionVectorOptions) -> Resul
             let n = order.len();
             let (dev, later) = order.split_at(profile.dev.min(n));
             let (test, train) = later.split_at(profile.test.min(later.len()));
+            let mut pool = train.to_vec();
+            if choices.pool == Pool::WithTest {
+                pool.extend(test);
+            }
             let parts = Parts {
-                dev: dev.to_vec(),
+                dev: if choices.selection == Selection::Dev { dev.to_vec() } else { Vec::new() },
                 test: test.to_vec(),
-                train: train.to_vec(),
-                queries: train.to_vec(),
+                train: pool.clone(),
+                queries: pool,
                 asked_train: train.to_vec(),
             };
             (profile.dev, parts)
@@ -274,12 +278,22 @@ fn method(
         Split::One => "one",
         Split::Published => "published",
     };
+    let selection = match options.choices.selection {
+        Selection::Dev => "dev",
+        Selection::Test => "test",
+    };
+    let pool = match options.choices.pool {
+        Pool::Train => "train",
+        Pool::WithTest => "train and test",
+    };
     let mut all = BTreeMap::from([
         text("template", template.text()),
         text("match", Match::FirstToken.name()),
         text("read-at", read_at),
         text("bias", bias_text(options.choices.bias)),
         text("split", split),
+        text("selection", selection),
+        text("pool", pool),
         count("prompts", PROMPTS),
         count("prompt-demonstrations", DEMONSTRATIONS),
         count("demonstrations", FEW),
