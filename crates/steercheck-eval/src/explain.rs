@@ -48,6 +48,10 @@ pub fn variants(model: &Model, tokenizer: &Tokenizer) -> Result<Vec<Variant>, st
     all.push(named("made of test items, too", own, Choices { pool: Pool::WithTest, ..base }));
     study.read_at = ReadAt::AsPublished;
     all.push(named("all that the study does", own, study));
+    if tokenizer.bos().is_some() {
+        let name = if own { "the same without BOS" } else { "the same with BOS" };
+        all.push(named(name, !own, study));
+    }
     Ok(all)
 }
 

@@ -4,9 +4,14 @@ use rand::RngExt;
 use serde::Serialize;
 use steercheck_model::{Edit, EditedPrompt, Model, Positions, Receipt, Tokenizer};
 use steercheck_steer::given_vector::{GivenVector, Where};
+use steercheck_steer::reading::most_probable;
 
 use crate::error::EvalError;
+use crate::record::ReadOut;
 use crate::sample;
+
+/// First tokens that are told.
+const FIRST: usize = 10;
 
 /// At which tokens a vector acts while text is generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,6 +50,8 @@ pub struct Generated {
     pub tokens: Vec<u32>,
     /// Sum of the natural logarithms of their probabilities.
     pub log_prob: f64,
+    /// The most probable first tokens: what was to choose from right behind the prompt.
+    pub first: Vec<ReadOut>,
     /// Whether the model ended it.
     pub ended: bool,
     /// What the edits did; empty without steering.
@@ -73,17 +80,25 @@ pub fn generate(
     }
     let ends = tokenizer.ends();
     let mut draws: Vec<_> = prompts.iter().map(|_| Draws::new(choice)).collect();
-    let all = model.continue_by(&prompts, tokens, &ends, |prompt, logits| draws[prompt].next(logits))?;
-    let one = |c: steercheck_model::Continuation| {
+    let mut first: Vec<Vec<(u32, f64)>> = vec![Vec::new(); prompts.len()];
+    let all = model.continue_by(&prompts, tokens, &ends, |prompt, logits| {
+        if first[prompt].is_empty() {
+            first[prompt] = most_probable(logits, FIRST);
+        }
+        draws[prompt].next(logits)
+    })?;
+    let one = |(c, first): (steercheck_model::Continuation, Vec<(u32, f64)>)| {
+        let read = |(token, log_prob): (u32, f64)| Ok(ReadOut { token, text: tokenizer.decode(&[token])?, log_prob });
         Ok(Generated {
             text: tokenizer.decode(&c.tokens)?,
+            first: first.into_iter().map(read).collect::<Result<_, EvalError>>()?,
             ended: c.tokens.last().is_some_and(|t| ends.contains(t)),
             log_prob: c.log_probs.iter().sum(),
             tokens: c.tokens,
             receipts: c.receipts,
         })
     };
-    all.into_iter().map(one).collect()
+    all.into_iter().zip(first).map(one).collect()
 }
 
 /// The draws of one text.

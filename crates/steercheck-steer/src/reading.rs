@@ -49,3 +49,12 @@ pub fn read_in_batches<'a>(
     }
     Ok(())
 }
+
+/// The `n` tokens with the largest logits, the lowest id on ties, with the natural logarithms of their probabilities.
+pub fn most_probable(logits: &[f32], n: usize) -> Vec<(u32, f64)> {
+    let most = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let log_sum = most + logits.iter().map(|l| (f64::from(*l) - most).exp()).sum::<f64>().ln();
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+    order.into_iter().take(n).map(|token| (token as u32, f64::from(logits[token]) - log_sum)).collect()
+}

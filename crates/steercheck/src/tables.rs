@@ -43,7 +43,7 @@ impl Table {
     /// For the terminal: title, table, note.
     pub(crate) fn text(&self) -> String {
         let note = if self.note.is_empty() { String::new() } else { format!("\n{}", wrapped(&self.note, 0)) };
-        format!("{}\n{}{note}", wrapped(&self.title, 0), plain(&self.head, &self.rows))
+        format!("{}\n{}{note}", wrapped(&self.title, 0), stacked(&self.head, &self.rows))
     }
 
     /// A Markdown section: bold title, table, note.
@@ -113,6 +113,32 @@ pub(crate) fn csv(head: &[&str], rows: &[Vec<String>]) -> String {
     out
 }
 
+/// A table of at most [`WIDTH`] columns of the terminal: what does not fit beside the first column follows in tables of its own, each
+/// with the first column again.
+fn stacked(head: &[(&str, Flush)], rows: &[Vec<String>]) -> String {
+    let width = |i: usize| {
+        let cells = rows.iter().map(|row| row[i].as_str());
+        let lines = std::iter::once(head[i].0).chain(cells).flat_map(str::lines);
+        lines.map(|l| l.chars().count()).max().unwrap_or(0)
+    };
+    let mut groups: Vec<Vec<usize>> = vec![vec![0]];
+    let mut used = width(0);
+    for i in 1..head.len() {
+        if used + 2 + width(i) > WIDTH && groups.last().is_some_and(|g| g.len() > 1) {
+            groups.push(vec![0]);
+            used = width(0);
+        }
+        used += 2 + width(i);
+        groups.last_mut().expect("there is one group to begin with").push(i);
+    }
+    let part = |group: &Vec<usize>| {
+        let head: Vec<(&str, Flush)> = group.iter().map(|i| head[*i]).collect();
+        let rows: Vec<Vec<String>> = rows.iter().map(|r| group.iter().map(|i| r[*i].clone()).collect()).collect();
+        plain(&head, &rows)
+    };
+    groups.iter().map(part).collect::<Vec<_>>().join("\n\n")
+}
+
 /// A table with one rule, under its head; a head may have two lines.
 pub(crate) fn plain(head: &[(&str, Flush)], rows: &[Vec<String>]) -> String {
     let height = head.iter().map(|(text, _)| text.lines().count()).max().unwrap_or(0);
@@ -159,7 +185,7 @@ pub(crate) fn wrapped(text: &str, hang: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Flush, Table, csv, plain, wrapped};
+    use super::{Flush, Table, WIDTH, csv, plain, stacked, wrapped};
 
     fn table() -> Table {
         Table {
@@ -204,6 +230,17 @@ mod tests {
             "bcdef        2    7",
         ];
         assert_eq!(plain(&head, &rows).lines().collect::<Vec<_>>(), want);
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_follow_below_with_the_first_one_again() {
+        let head: Vec<(&str, Flush)> =
+            ["task", "a", "b", "c"].map(|t| (t, if t == "task" { Flush::Left } else { Flush::Right })).into();
+        let rows = vec![vec!["one".to_string(), "x".repeat(40), "y".repeat(40), "z".repeat(40)]];
+        let parts: Vec<String> = stacked(&head, &rows).split("\n\n").map(str::to_string).collect();
+        assert_eq!(parts.len(), 2);
+        assert!(parts.iter().all(|p| p.starts_with("task") && p.lines().all(|l| l.chars().count() <= WIDTH)));
+        assert!(parts[0].contains('y') && !parts[0].contains('z') && parts[1].contains('z'), "{parts:?}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use candle_core::{DType, Tensor};
 use steercheck_model::{FinalNorm, HeadKind, Model, ModelError, Result};
 
 use super::{HeadMeans, HeadSite, ProjectionBias};
+use crate::reading::most_probable;
 
 /// The sum of some heads' contributions to the residual stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,13 +65,9 @@ pub fn vectors(
 pub fn read_out(model: &Model, vector: &[f32], n: usize) -> Result<Vec<(u32, f64)>> {
     let row = Tensor::from_vec(vector.to_vec(), (1, vector.len()), model.device())?;
     let logits = model.logits(&row, FinalNorm::Apply, HeadKind::Full)?.to_dtype(DType::F32)?.squeeze(0)?;
-    let logits: Vec<f64> = logits.to_vec1::<f32>()?.into_iter().map(f64::from).collect();
+    let logits = logits.to_vec1::<f32>()?;
     if logits.iter().any(|x| !x.is_finite()) {
         return Err(ModelError::NotFinite { at: "the read-out of a vector".into() });
     }
-    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let log_sum = largest + logits.iter().map(|x| (x - largest).exp()).sum::<f64>().ln();
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
-    Ok(order.into_iter().take(n).map(|token| (token as u32, logits[token] - log_sum)).collect())
+    Ok(most_probable(&logits, n))
 }

@@ -227,7 +227,7 @@ fn choices(first: &Card, cards: &[Card]) -> Option<Table> {
         ("detect-\nable", Right),
     ]);
     let axes = match first.measured.settings.first() {
-        Some(setting) if setting.0.len() > 1 => "residual, number of heads and strength λ",
+        Some(setting) if setting.0.len() > 1 => "residual, number of heads and strength λ,",
         _ => "residual",
     };
     let choosing = if chosen {
@@ -247,11 +247,11 @@ fn choices(first: &Card, cards: &[Card]) -> Option<Table> {
     })
 }
 
-/// `22`, or `22, 16 heads, λ 2` where more than the residual was chosen.
+/// `22`, or `22, 16, 2` where heads and strength were chosen, too.
 fn place(setting: &Setting) -> String {
     let Some(residual) = setting.at() else { return setting.to_string() };
     match (setting.0.get("heads"), setting.0.get("strength")) {
-        (Some(heads), Some(strength)) => format!("{residual}, {heads} heads, λ {strength}"),
+        (Some(heads), Some(strength)) => format!("{residual}, {heads}, {strength}"),
         _ => residual.to_string(),
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn table(records: &[&Record], cards: &[Card]) -> Option<Table> {
             }
             row.push(or_dash(between_tasks(records, task).as_ref(), |(rho, shared)| format!("{rho:.2}, {shared:.0}")));
             row.push(or_dash(heads.relative_norm.as_ref(), |x| format!("{x:.2}")));
-            row.push(heads.read_out.iter().take(4).map(|t| shown(t)).collect::<Vec<_>>().join(" "));
+            row.push(heads.read_out.iter().take(3).map(|t| shown(t)).collect::<Vec<_>>().join(" "));
             Some(row)
         })
         .collect();

@@ -72,7 +72,10 @@ fn one_thread_and_two_give_identical_records_and_another_seed_other_prompts_of_t
     let run = |threads: &str, options: &[&str]| {
         let mut command = crate::common::steercheck(here.path());
         let arguments = ["check", "planted", "--methods", "fv", "--tasks", "pairs.tsv"];
-        command.env("RAYON_NUM_THREADS", threads).args(arguments).args(options).assert().success();
+        let done = command.env("RAYON_NUM_THREADS", threads).args(arguments).args(options).assert().success();
+        let printed = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+        says(&printed, &["Where it acts: causal indirect effects of heads", "reads as"]);
+        assert!(printed.lines().all(|l| l.chars().count() <= 100), "{printed}");
         let records = all_comparable(here.path());
         std::fs::remove_dir_all(here.path().join("steercheck-out/records")).unwrap();
         records
@@ -146,8 +149,9 @@ fn explain_says_what_each_choice_is_worth_on_the_same_items() {
     assert!(moves("chosen on test items").unwrap() > -0.05, "{all}");
     assert!(moves("made of test items, too").unwrap().abs() < 0.1, "{all}");
     assert!(moves("all that the study does").unwrap() < -0.9, "{all}");
+    assert!(moves("the same without BOS").unwrap().abs() < 0.1, "{all}");
     // The model has no projection bias.
-    assert_eq!(list(&all).len(), 7);
+    assert_eq!(list(&all).len(), 8);
     let text = succeeds(here.path(), &["check", "planted", "--methods", "fv", "--tasks", "pairs.tsv", "--explain"]);
     says(&text, &["one choice at a time", "all that the study does", "n = 48 test items, the same in every row"]);
     assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");

@@ -38,6 +38,11 @@ fn a_function_vector_is_made_shown_and_steers_generated_text() {
     let texts = json(here.path(), &generate);
     assert_eq!(texts["unsteered"]["text"].as_str().unwrap().trim(), "", "{texts}");
     assert!(texts["steered"]["text"].as_str().unwrap().starts_with(" rab"), "{texts}");
+    let first = list(&texts["steered"]["first"]);
+    assert!(
+        first.len() == 10 && first[0]["text"] == " rab" && first[0]["log_prob"].as_f64().unwrap() > -0.1,
+        "{texts}"
+    );
     let fired = |texts: &Value| texts["steered"]["receipts"][0]["fired"].as_u64().unwrap();
     assert_eq!(fired(&texts), 1);
     let generated: Vec<&str> = generate.iter().copied().chain(["--where", "generated"]).collect();
