@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 use steercheck_model::{Model, Tokenizer};
-use steercheck_stats::{Estimate, bca_of_means, paired_score, share};
+use steercheck_stats::{Estimate, Method, bca_of_means, paired_score, share};
 use steercheck_steer::function_vector::ProjectionBias;
 
 use crate::card::{CardError, Evidence, LEVEL};
@@ -76,7 +76,7 @@ pub struct Explained {
     pub few_shot: Estimate,
     /// With the vector.
     pub steered: Estimate,
-    /// Steered by few-shot, the study's recovery; none where few-shot is never right.
+    /// Steered by few-shot, the study's recovery; none where few-shot is never right, or steered never.
     pub recovery: Option<Estimate>,
     /// Steered here minus steered in the first variant, on each item; none for the first.
     pub moves: Option<Estimate>,
@@ -98,7 +98,9 @@ pub fn explain(found: &[(Variant, Vec<Record>)]) -> Result<Vec<Explained>, CardE
         };
         let rows: Vec<[f64; 2]> = steered.iter().zip(few_shot).map(|(s, f)| [*s, *f]).collect();
         let bootstrap = steercheck_stats::Bootstrap { level: LEVEL, ..steercheck_stats::Bootstrap::default() };
+        // Where nothing varies between resamples, resampling says nothing of the ratio.
         let recovery = bca_of_means(&rows, None, |m| m[0] / m[1], &bootstrap).ok();
+        let recovery = recovery.filter(|e| e.method != Method::NoSpread);
         let moves = first.as_ref().map(|f| paired_score(steered, &f[2], None, LEVEL)).transpose().map_err(failed)?;
         // Gains lie between -1 and 1: halved and moved up they are shares, whose difference is half of that of the gains.
         let moves_gain =
