@@ -12,6 +12,7 @@ pub(super) fn inconsistency(record: &Record, key: &str) -> Option<String> {
         return Some(format!("its key is {key}, and its plan has the key {}", plan.key()));
     }
     let parts = arms(record).or_else(|| items(record)).or_else(|| grid(record)).or_else(|| side_effects(record));
+    let parts = parts.or_else(|| heads(record)).or_else(|| shots(record));
     parts.or_else(|| {
         let dose = results.dose.as_ref()?;
         let whole = dose.answer_log_probs.len() == plan.counts.test
@@ -98,6 +99,37 @@ fn side_effects(record: &Record) -> Option<String> {
         && found.kl.iter().all(|window| window.len() == planned.measured)
         && continuations == [planned.continuations; 2];
     (!whole).then(|| "its side effects are not of the text and the windows that were planned".into())
+}
+
+/// A head map that is missing, or not one number per head everywhere.
+fn heads(record: &Record) -> Option<String> {
+    let Some(map) = &record.results.heads else {
+        let planned = record.plan.method.name == "function-vector";
+        return planned.then(|| "the effects of its heads are missing".into());
+    };
+    let width = map.mean.first().map_or(0, Vec::len);
+    let tables = [&map.mean, &map.low, &map.high, &map.p_holm, &map.mean_log];
+    let whole = |table: &Vec<Vec<f64>>| table.len() == map.mean.len() && table.iter().all(|row| row.len() == width);
+    let whole = width > 0 && map.prompts > 0 && tables.into_iter().all(whole);
+    if !whole {
+        return Some("the effects of its heads are not one number per head".into());
+    }
+    let ordered = |((low, mean), high): ((&f64, &f64), &f64)| low <= mean && mean <= high;
+    let flat = |table: &Vec<Vec<f64>>| table.concat();
+    let (low, mean, high) = (flat(&map.low), flat(&map.mean), flat(&map.high));
+    let fits = low.iter().zip(&mean).zip(&high).all(ordered) && flat(&map.p_holm).iter().all(|p| (0.0..=1.0).contains(p));
+    (!fits).then(|| "the effects of its heads lie outside of their intervals".into())
+}
+
+/// Numbers of demonstrations other than planned, or more hits than items.
+fn shots(record: &Record) -> Option<String> {
+    let found: Vec<String> = record.results.shots.iter().map(|s| s.demonstrations.to_string()).collect();
+    let planned = record.plan.method.options.get("shots").map_or_else(String::new, ToString::to_string);
+    if found.join(" ") != planned {
+        return Some(format!("it was asked with {} demonstrations, and '{planned}' were planned", found.join(" ")));
+    }
+    let most = record.plan.counts.test;
+    record.results.shots.iter().any(|s| s.hits > most).then(|| "it counts more hits than items".into())
 }
 
 fn on_axes(setting: &Setting, axes: &BTreeMap<String, Vec<Value>>) -> bool {

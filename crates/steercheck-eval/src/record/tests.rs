@@ -227,3 +227,43 @@ fn an_artefact_comes_back_and_a_damaged_one_is_refused() {
     let other = Artefact { kind: "head-means".into(), ..artefact.clone() };
     assert_ne!(other.key(), artefact.key());
 }
+
+#[test]
+fn effects_of_heads_and_numbers_of_demonstrations_that_do_not_fit_are_refused() {
+    use crate::head_map::HeadMap;
+
+    let map = |p: f64| HeadMap {
+        prompts: 25,
+        mean: vec![vec![0.1, 0.0], vec![0.2, -0.1]],
+        low: vec![vec![0.0, -0.1], vec![0.1, -0.2]],
+        high: vec![vec![0.2, 0.1], vec![0.3, 0.0]],
+        p_holm: vec![vec![p, 1.0], vec![0.01, 1.0]],
+        mean_log: vec![vec![0.5, 0.0], vec![1.0, -0.4]],
+        split_half: None,
+    };
+    // A record of a function vector, its key as its plan has it.
+    let with = |heads: Option<HeadMap>, shots: &[(usize, usize)]| {
+        let mut record = sample();
+        record.plan.method.name = "function-vector".into();
+        record.plan.method.options.insert("shots".into(), Value::Text("0 5".into()));
+        record.results.heads = heads;
+        record.results.shots =
+            shots.iter().map(|(demonstrations, hits)| super::Shots { demonstrations: *demonstrations, hits: *hits }).collect();
+        record.to_json()
+    };
+    let planned = [(0, 1), (5, 4)];
+    assert!(read(&with(Some(map(0.2)), &planned)).is_ok());
+    let ragged = HeadMap { low: vec![vec![0.0, -0.1]], ..map(0.2) };
+    let outside = HeadMap { high: vec![vec![0.05, 0.1], vec![0.3, 0.0]], ..map(0.2) };
+    for (heads, shots, words) in [
+        (None, &planned[..], "the effects of its heads are missing"),
+        (Some(ragged), &planned, "not one number per head"),
+        (Some(outside), &planned, "outside of their intervals"),
+        (Some(map(1.5)), &planned, "outside of their intervals"),
+        (Some(map(0.2)), &planned[..1], "'0 5' were planned"),
+        (Some(map(0.2)), &[(0, 1), (5, 99)], "more hits than items"),
+    ] {
+        let text = reason(&with(heads, shots));
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}

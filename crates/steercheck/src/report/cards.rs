@@ -230,8 +230,13 @@ fn choices(first: &Card, cards: &[Card]) -> Option<Table> {
         Some(setting) if setting.0.len() > 1 => "residual, number of heads and strength λ,",
         _ => "residual",
     };
+    let subject = &first.measured.subject;
+    let on = match (subject.protocol.as_str(), subject.method.as_str()) {
+        ("study", "function-vector") => "the reported items, as the protocol does (dev is test)",
+        _ => "dev",
+    };
     let choosing = if chosen {
-        format!("at: {axes} chosen on dev; optimism: best on test minus steered; ")
+        format!("at: {axes} chosen on {on}; optimism: best on test minus steered; ")
     } else {
         String::new()
     };
