@@ -146,10 +146,10 @@ fn the_fixture_agrees_and_what_is_not_built_is_listed() {
     assert_eq!(ran.status, 0, "{}", ran.err);
     let entries = ran.entries();
     let expected = [
-        ("cie", "not_built"),
+        ("cie", "agrees"),
         ("dola", "not_built"),
-        ("fv_list", "not_built"),
-        ("fv_top", "not_built"),
+        ("fv_list", "agrees"),
+        ("fv_top", "agrees"),
         ("lens", "agrees"),
         ("lens_weight", "agrees"),
         ("logits", "agrees"),
@@ -160,7 +160,7 @@ fn the_fixture_agrees_and_what_is_not_built_is_listed() {
 
     let golden = tensors::read(&jobs.join(format!("{FIXTURE}.golden.safetensors"))).unwrap();
     let result = bench.result(FIXTURE);
-    assert_complete(&golden, &result, &["lens", "lens_weight", "logits", "mean", "tv"]);
+    assert_complete(&golden, &result, &["cie", "fv_list", "fv_top", "lens", "lens_weight", "logits", "mean", "tv"]);
     for name in ["rank_lo", "rank_hi", "clean_rank_lo", "clean_rank_hi"].map(|name| format!("tv/{name}")) {
         assert_eq!(golden[&name], result[&name], "{name}");
     }
@@ -178,7 +178,7 @@ fn the_fixture_agrees_and_what_is_not_built_is_listed() {
 fn jobs_that_are_not_named_are_neither_run_nor_compared() {
     let Some(jobs) = common::jobs_folder() else { return };
     let bench = Bench::with_fixture(&jobs);
-    let ran = bench.run(&[bench.job_file()], &["--dtype", "stored", "--only", "lens,cie", "mean"]);
+    let ran = bench.run(&[bench.job_file()], &["--dtype", "stored", "--only", "lens,dola", "mean"]);
     assert_eq!(ran.status, 0, "{}", ran.err);
     assert!(ran.out.contains("2 jobs agree, 0 disagree, 1 not built"), "{}", ran.out);
     let names: Vec<String> = bench.result(FIXTURE).into_keys().collect();
@@ -195,7 +195,7 @@ fn an_altered_golden_result_disagrees() {
     });
     let ran = bench.run(&[bench.job_file()], &[]);
     assert_eq!(ran.status, 1, "{}", ran.err);
-    assert!(ran.out.contains("BAD tv/theta: 1 of 288 differ") && ran.out.contains("4 jobs agree, 1 disagree"));
+    assert!(ran.out.contains("BAD tv/theta: 1 of 288 differ") && ran.out.contains("7 jobs agree, 1 disagree"));
 }
 
 #[test]
@@ -344,7 +344,7 @@ fn smollm2_agrees() {
     let entries = ran.entries();
     let agree: Vec<&str> =
         outcomes(&entries[0]).into_iter().filter(|(_, outcome)| *outcome == "agrees").map(|(job, _)| job).collect();
-    assert_eq!(agree, ["lens", "logits", "mean", "tv"]);
+    assert_eq!(agree, ["cie", "fv", "lens", "logits", "mean", "tv"]);
     let golden = tensors::read(&jobs.join("smollm2.golden.safetensors")).unwrap();
     assert_complete(&golden, &bench.result("smollm2"), &agree);
 }

@@ -117,7 +117,8 @@ fn heads(record: &Record) -> Option<String> {
     let ordered = |((low, mean), high): ((&f64, &f64), &f64)| low <= mean && mean <= high;
     let flat = |table: &Vec<Vec<f64>>| table.concat();
     let (low, mean, high) = (flat(&map.low), flat(&map.mean), flat(&map.high));
-    let fits = low.iter().zip(&mean).zip(&high).all(ordered) && flat(&map.p_holm).iter().all(|p| (0.0..=1.0).contains(p));
+    let fits =
+        low.iter().zip(&mean).zip(&high).all(ordered) && flat(&map.p_holm).iter().all(|p| (0.0..=1.0).contains(p));
     (!fits).then(|| "the effects of its heads lie outside of their intervals".into())
 }
 

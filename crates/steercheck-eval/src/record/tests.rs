@@ -247,8 +247,10 @@ fn effects_of_heads_and_numbers_of_demonstrations_that_do_not_fit_are_refused() 
         record.plan.method.name = "function-vector".into();
         record.plan.method.options.insert("shots".into(), Value::Text("0 5".into()));
         record.results.heads = heads;
-        record.results.shots =
-            shots.iter().map(|(demonstrations, hits)| super::Shots { demonstrations: *demonstrations, hits: *hits }).collect();
+        record.results.shots = shots
+            .iter()
+            .map(|(demonstrations, hits)| super::Shots { demonstrations: *demonstrations, hits: *hits })
+            .collect();
         record.to_json()
     };
     let planned = [(0, 1), (5, 4)];
