@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # What takes too long for every commit: more random specs, settings that the fixtures don't have against transformers, files
-# of llama.cpp's own converter, PyTorch's own files, a model within a quarter of its size, a model of 7 billion parameters.
+# of llama.cpp's own converter, control vectors in llama.cpp, PyTorch's own files, a model within a quarter of its size, a model of 7 billion parameters.
 #
-#   scripts/nightly.sh [STEP ...]      steps: specs variants converter pytorch bound large; all without arguments
+#   scripts/nightly.sh [STEP ...]      steps: specs variants converter vectors pytorch bound large; all without arguments
 #
-# Its last figures are in docs/nightly.md. It takes 25 GB of disk in a temporary folder (TMPDIR) and about an hour and a half.
+# Its last figures are in docs/nightly.md. It takes 25 GB of disk in a temporary folder (TMPDIR) and about two hours. `vectors` needs a C++ compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export STEERCHECK_SHARED="${STEERCHECK_SHARED:-$PWD/../shared}"
 steps=("$@")
-[ $# -gt 0 ] || steps=(specs variants converter pytorch bound large)
+[ $# -gt 0 ] || steps=(specs variants converter vectors pytorch bound large)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -30,18 +30,38 @@ variants() {
     STEERCHECK_VARIANTS="$work/variants" cargo test -p steercheck-model --test variants -- --nocapture
 }
 
-converter() {
-    python_tools
+# llama.cpp's source, which this package carries.
+llama_cpp="$work/llama_cpp_python-0.3.36/vendor/llama.cpp"
+llama_cpp_source() {
+    [ ! -d "$llama_cpp" ] || return 0
     (
         cd "$work"
         venv/bin/pip download --quiet --no-deps --no-binary llama-cpp-python llama-cpp-python==0.3.36
         tar xzf llama_cpp_python-0.3.36.tar.gz
     )
+}
+
+converter() {
+    python_tools
+    llama_cpp_source
     "$work/venv/bin/python" "$STEERCHECK_SHARED/fixtures/make_fixtures.py" "$work/carried" --specs scripts/gguf_specs.py
-    "$work/venv/bin/python" scripts/llama_cpp_convert.py --converter "$work/llama_cpp_python-0.3.36/vendor/llama.cpp" \
+    "$work/venv/bin/python" scripts/llama_cpp_convert.py --converter "$llama_cpp" \
         "$work/carried" "$work/gguf"
     STEERCHECK_GGUF="$work/gguf" STEERCHECK_GGUF_GOLDEN="$work/carried" \
         cargo test -p steercheck-model --test gguf_real_converter -- --nocapture
+}
+
+vectors() {
+    python_tools
+    llama_cpp_source
+    "$work/venv/bin/pip" install --quiet cmake ninja
+    PATH="$work/venv/bin:$PATH" cmake -G Ninja -S "$llama_cpp" -B "$work/llama-build" -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF \
+        -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_USE_PREBUILT_UI=OFF -DGGML_OPENMP=OFF >"$work/cmake.log"
+    "$work/venv/bin/ninja" -C "$work/llama-build" llama-server >>"$work/cmake.log" 2>&1 || { tail "$work/cmake.log" >&2; return 1; }
+    cargo build --release --quiet --bin steercheck
+    local steercheck="${CARGO_TARGET_DIR:-target}/release/steercheck"
+    "$work/venv/bin/python" scripts/llama_cpp_vector.py --llama-cpp "$llama_cpp" --server "$work/llama-build/bin/llama-server" \
+        --steercheck "$steercheck" "$("$steercheck" models get smollm2-135m-instruct | tail -1)" "$work/control-vectors"
 }
 
 pytorch() {
