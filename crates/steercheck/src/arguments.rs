@@ -19,14 +19,14 @@ A folder with config.json and safetensors or a .bin file, a .gguf file, a name f
 org/name[@revision][:file.gguf] [default: the catalogue's default]";
 
 fn check_help() -> String {
-    let (first, second) = builtin_names().split_at(4);
+    let choices = "--bos on|off, --fv-position last|penultimate, --fv-bias kept|published, --fv-effects probability|log-probability, \
+                   --fv-heads task|universal";
     format!(
-        "Built-in tasks: {},\n  {}\nSingle choices: --bos on|off, --fv-position last|penultimate, --fv-bias\n  kept|published; --explain runs each alone (with --methods fv)\n\n\
-         Example: steercheck check my.gguf --tasks mine.jsonl --vector formal.gguf@12*1.5\n\n\
-         Exit codes: 0 done, whatever the verdict; 1 the model or the run is invalid, or\n  a result could not be written; 2 a model, \
+        "Built-in tasks: {}\nSingle choices: {choices}; --explain (with --methods fv) takes the study's apart\n\n\
+         Example: steercheck check my.gguf --tasks mine.jsonl --vector formal.gguf@12*1.5\n\
+         Exit codes: 0 done, whatever the verdict; 1 the model or the run is invalid, or a result could not be written; 2 a model, \
          task, vector or option is no use",
-        first.join(", "),
-        second.join(", ")
+        builtin_names().join(", ")
     )
 }
 
@@ -300,7 +300,7 @@ pub(crate) struct CheckOptions {
     #[arg(long, value_enum, hide = true)]
     pub(crate) bos: Option<OnOff>,
     /// Run every choice of the protocol for itself on the same items, and say what each is worth
-    #[arg(long, hide = true, conflicts_with_all = ["vector", "protocol", "fv_position", "fv_bias", "bos"])]
+    #[arg(long, hide = true, conflicts_with_all = ["vector", "protocol", "fv_position", "fv_bias", "fv_effects", "fv_heads", "bos"])]
     pub(crate) explain: bool,
     /// Token at which function vectors read heads
     #[arg(long, value_enum, hide = true, conflicts_with = "vector")]
@@ -308,6 +308,12 @@ pub(crate) struct CheckOptions {
     /// What becomes of the bias of the attention's projection
     #[arg(long, value_enum, hide = true, conflicts_with = "vector")]
     pub(crate) fv_bias: Option<FvBias>,
+    /// What the effects of heads are differences of
+    #[arg(long, value_enum, hide = true, conflicts_with = "vector")]
+    pub(crate) fv_effects: Option<FvEffects>,
+    /// Heads of the strongest effects on the task, or averaged over tasks
+    #[arg(long, value_enum, hide = true, conflicts_with = "vector")]
+    pub(crate) fv_heads: Option<FvHeads>,
     /// `rigorous` chooses on some items, reports on others and adds placebos; `study` does as the published code
     #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true, default_value_t = ProtocolName::Rigorous)]
     pub(crate) protocol: ProtocolName,
@@ -371,6 +377,18 @@ pub(crate) enum FvPosition {
 pub(crate) enum FvBias {
     Kept,
     Published,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FvEffects {
+    Probability,
+    LogProbability,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FvHeads {
+    Task,
+    Universal,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use steercheck_eval::cell::{
-    Cell, Choices, Finished, FunctionVectorCell, FunctionVectorOptions, Presented, ReadAt, Subject, TaskVectorCell,
-    TaskVectorOptions, VectorCell, VectorOptions,
+    Cell, Choices, Finished, FunctionVectorCell, FunctionVectorOptions, Heads, Presented, ReadAt, Subject,
+    TaskVectorCell, TaskVectorOptions, VectorCell, VectorOptions,
 };
 use steercheck_eval::conformance::{Extent, Summary};
 use steercheck_eval::record::{self, Written};
@@ -13,10 +13,12 @@ use steercheck_eval::side_effects::{self, NeutralText, Unsteered};
 use steercheck_eval::task::{self, LoadOptions as TaskOptions, Task};
 use steercheck_eval::{EvalError, Profile, Protocol, Record};
 use steercheck_model::{Loaded, Model, Tokenizer, read_vectors};
-use steercheck_steer::function_vector::ProjectionBias;
+use steercheck_steer::function_vector::{ProjectionBias, Scale};
 use steercheck_steer::given_vector::{GivenVector, Where};
 
-use crate::arguments::{CheckOptions, FvBias, FvPosition, MethodName, OnOff, ProfileName, ProtocolName};
+use crate::arguments::{
+    CheckOptions, FvBias, FvEffects, FvHeads, FvPosition, MethodName, OnOff, ProfileName, ProtocolName,
+};
 use crate::error::CliError;
 use crate::models;
 use crate::progress::{Work, line};
@@ -180,6 +182,16 @@ impl Run<'_> {
         match self.options.fv_bias {
             Some(FvBias::Kept) => choices.bias = ProjectionBias::Kept,
             Some(FvBias::Published) => choices.bias = ProjectionBias::AsPublished,
+            None => {}
+        }
+        match self.options.fv_effects {
+            Some(FvEffects::Probability) => choices.effects = Scale::Probability,
+            Some(FvEffects::LogProbability) => choices.effects = Scale::LogProbability,
+            None => {}
+        }
+        match self.options.fv_heads {
+            Some(FvHeads::Task) => choices.heads = Heads::OfTask,
+            Some(FvHeads::Universal) => choices.heads = Heads::Universal,
             None => {}
         }
         choices

@@ -24,6 +24,8 @@ pub(crate) fn make(options: &MakeOptions) -> Result<(), CliError> {
         explain: false,
         fv_position: None,
         fv_bias: None,
+        fv_effects: None,
+        fv_heads: None,
         protocol: ProtocolName::Rigorous,
         profile: Some(options.profile),
         seed: options.seed,

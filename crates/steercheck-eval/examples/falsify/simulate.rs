@@ -114,6 +114,7 @@ fn evidence(truth: &Truth, size: Size, task: usize, rng: &mut ChaCha8Rng) -> Evi
         seeds: (0..size.seeds as u64).collect(),
         settings: vec![Setting::residual(1); size.seeds],
         n: size.items,
+        completed: hits.clone(),
         hits,
         answer_log_probs: Some([vec![-1.0; size.items], vec![-1.0; size.items]]),
         dose: None,

@@ -20,6 +20,8 @@ pub struct Evidence {
     pub n: usize,
     /// Hits by arm: `[seeds][items]`.
     pub hits: BTreeMap<String, Vec<Vec<bool>>>,
+    /// Whether greedy decoding gives the whole answer, by arm: `[seeds][items]`.
+    pub completed: BTreeMap<String, Vec<Vec<bool>>>,
     /// Log-probabilities of the answers without steering and with it, over the seeds: `[items]` each. None where the zero-shot
     /// arm was asked other items.
     pub answer_log_probs: Option<[Vec<f64>; 2]>,
@@ -86,17 +88,21 @@ impl Evidence {
             }
         }
         let paired = first.plan.counts.baseline == 0;
-        let mut hits: BTreeMap<String, Vec<Vec<bool>>> = BTreeMap::new();
-        for arm in records.iter().flat_map(|r| &r.results.arms) {
-            hits.entry(arm.name.clone()).or_default().push(arm.outcomes.iter().map(|o| o.hit).collect());
-        }
+        let by_arm = |of: fn(&Outcome) -> bool| {
+            let mut all: BTreeMap<String, Vec<Vec<bool>>> = BTreeMap::new();
+            for arm in records.iter().flat_map(|r| &r.results.arms) {
+                all.entry(arm.name.clone()).or_default().push(arm.outcomes.iter().map(of).collect());
+            }
+            all
+        };
         let log_probs = |name: &str| over_seeds(&records, |r| r.arm(name).map(answer_log_probs));
         Ok(Self {
             subject: subject(first),
             seeds: records.iter().map(|r| r.plan.seed).collect(),
             settings: records.iter().map(|r| r.results.chosen.setting.clone()).collect(),
             n: first.plan.counts.test,
-            hits,
+            hits: by_arm(|o| o.hit),
+            completed: by_arm(|o| o.completed),
             answer_log_probs: if paired {
                 log_probs("zero-shot").zip(log_probs("steered")).map(|(a, b)| [a, b])
             } else {

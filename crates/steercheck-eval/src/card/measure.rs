@@ -32,6 +32,8 @@ pub struct Measured {
     pub few_shot: Option<Estimate>,
     /// Accuracy of the method as its protocol reports it.
     pub steered: Estimate,
+    /// Shares of the items whose whole answer greedy decoding gives, whatever counts as right.
+    pub completed: Completed,
     /// The gain: steered minus zero-shot.
     pub effect: Estimate,
     /// p of no difference between steered and zero-shot; none where the two were asked different items.
@@ -66,6 +68,17 @@ pub struct Measured {
     pub changed: Option<f64>,
     /// Why the run does not count; none if it does.
     pub invalid: Option<String>,
+}
+
+/// Shares of the items whose whole answer greedy decoding gives.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Completed {
+    /// Without steering.
+    pub zero_shot: Estimate,
+    /// With demonstrations.
+    pub few_shot: Option<Estimate>,
+    /// Steered.
+    pub steered: Estimate,
 }
 
 /// Steered against another arm, on the same items.
@@ -130,6 +143,12 @@ impl Measured {
     }
 }
 
+/// Share of the seeds in which each item was so; none without seeds.
+fn over_seeds(seeds: &[Vec<bool>]) -> Option<Vec<f64>> {
+    let share = |i: usize| seeds.iter().filter(|items| items[i]).count() as f64 / seeds.len() as f64;
+    Some((0..seeds.first()?.len()).map(share).collect())
+}
+
 /// The 95th percentile of clustered values with the interval of Woodruff 1952 (*Journal of the American Statistical Association* 47:635): the
 /// percentiles at the ends of the interval of the share of values beyond it.
 fn upper_percentile(values: &[f64], sorted: &[f64], clusters: &[usize]) -> Result<Estimate, Error> {
@@ -181,6 +200,7 @@ impl Measuring<'_> {
             zero_shot,
             few_shot,
             steered: reported,
+            completed: self.completed()?,
             few_shot_gain,
             placebos: self.placebos(&steered)?,
             anti_steerable: self.anti_steerable()?,
@@ -199,9 +219,20 @@ impl Measuring<'_> {
 
     /// Share of the seeds in which each item was right.
     fn per_item(&self, arm: &str) -> Option<Vec<f64>> {
-        let seeds = self.evidence.hits.get(arm)?;
-        let share = |i: usize| seeds.iter().filter(|items| items[i]).count() as f64 / seeds.len() as f64;
-        Some((0..seeds.first()?.len()).map(share).collect())
+        over_seeds(self.evidence.hits.get(arm)?)
+    }
+
+    fn completed(&self) -> Result<Completed, Error> {
+        let of = |arm: &str| {
+            let per_item = self.evidence.completed.get(arm).and_then(|seeds| over_seeds(seeds));
+            per_item.map(|items| share(&items, None, LEVEL)).transpose()
+        };
+        let none = || share(&[], None, LEVEL);
+        Ok(Completed {
+            zero_shot: of("zero-shot")?.map_or_else(none, Ok)?,
+            few_shot: of("few-shot")?,
+            steered: of("steered")?.map_or_else(none, Ok)?,
+        })
     }
 
     /// Two-sided p of steered against another arm on the same items.

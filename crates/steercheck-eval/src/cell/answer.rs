@@ -1,7 +1,7 @@
 //! Scoring whole answers: the tokens after the first, teacher forced, with the edits where they were: at the last token of the
 //! prompt, or at every position.
 
-use steercheck_model::{Edit, FinalNorm, HeadKind, Model, Positions, Row};
+use steercheck_model::{Edit, FinalNorm, HeadKind, Model, Positions, Reading, Row};
 use steercheck_steer::reading::read_rows;
 
 use crate::error::EvalError;
@@ -10,6 +10,26 @@ use crate::prompt::Candidates;
 /// The first tokens of all candidates, the right one's first.
 pub(super) fn first_tokens(candidates: &Candidates) -> Vec<u32> {
     candidates.answers.iter().map(|answer| answer[0]).collect()
+}
+
+/// What a candidate's second and later tokens are, given those before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Later {
+    /// Sum of the natural logarithms of their probabilities.
+    pub(super) log_prob: f64,
+    /// Whether each is the most probable one: greedy decoding that begins with the first token gives the rest.
+    pub(super) greedy: bool,
+}
+
+impl Later {
+    /// That of an answer of one token.
+    pub(super) const NONE: Self = Self { log_prob: 0.0, greedy: true };
+
+    fn add(&mut self, reading: &Reading) {
+        let token = reading.tokens.first();
+        self.log_prob += token.map_or(f64::NAN, |t| t.log_prob);
+        self.greedy &= token.is_some_and(|t| t.token == reading.top1);
+    }
 }
 
 /// A later token of a candidate: item, candidate, its tokens before this one.
@@ -36,15 +56,15 @@ fn places(items: &[&Candidates]) -> (Vec<Place>, Vec<Vec<u32>>) {
     (places, prompts)
 }
 
-/// For every item, the sum of the log-probabilities of each candidate's second and later tokens, once for each of its
-/// lists of edits (an empty list is the unsteered model): `[items][variants][candidates]`. `edits` is `[items][variants]`.
+/// For every item, what each candidate's second and later tokens are, once for each of its lists of edits (an empty list is the unsteered model): `[items][variants][candidates]`. `edits` is `[items][variants]`.
 pub(super) fn later_tokens(
     model: &Model,
     items: &[&Candidates],
     edits: &[Vec<Vec<Edit>>],
-) -> Result<Vec<Vec<Vec<f64>>>, EvalError> {
-    let none = |(variants, item): (&Vec<Vec<Edit>>, &&Candidates)| vec![vec![0.0; item.answers.len()]; variants.len()];
-    let mut sums: Vec<Vec<Vec<f64>>> = edits.iter().zip(items).map(none).collect();
+) -> Result<Vec<Vec<Vec<Later>>>, EvalError> {
+    let none =
+        |(variants, item): (&Vec<Vec<Edit>>, &&Candidates)| vec![vec![Later::NONE; item.answers.len()]; variants.len()];
+    let mut sums: Vec<Vec<Vec<Later>>> = edits.iter().zip(items).map(none).collect();
     let (places, prompts) = places(items);
     if places.is_empty() {
         return Ok(sums);
@@ -70,14 +90,14 @@ pub(super) fn later_tokens(
     }
     let (readings, _) = read_rows(model, &rows, &asked)?;
     for ((place, variant), reading) in targets.into_iter().zip(readings) {
-        sums[place.item][variant][place.candidate] += reading.tokens.first().map_or(f64::NAN, |t| t.log_prob);
+        sums[place.item][variant][place.candidate].add(&reading);
     }
     Ok(sums)
 }
 
 /// The same for unsteered prompts that are only traced, without prefixes: few-shot prompts. `[items][candidates]`.
-pub(super) fn later_tokens_unsteered(model: &Model, items: &[&Candidates]) -> Result<Vec<Vec<f64>>, EvalError> {
-    let mut sums: Vec<Vec<f64>> = items.iter().map(|item| vec![0.0; item.answers.len()]).collect();
+pub(super) fn later_tokens_unsteered(model: &Model, items: &[&Candidates]) -> Result<Vec<Vec<Later>>, EvalError> {
+    let mut sums: Vec<Vec<Later>> = items.iter().map(|item| vec![Later::NONE; item.answers.len()]).collect();
     let (places, prompts) = places(items);
     if places.is_empty() {
         return Ok(sums);
@@ -86,7 +106,7 @@ pub(super) fn later_tokens_unsteered(model: &Model, items: &[&Candidates]) -> Re
     let top = model.last_residual(&prompts)?;
     let readings = model.read(&top, FinalNorm::Apply, HeadKind::Full, &asked)?;
     for (place, reading) in places.into_iter().zip(readings) {
-        sums[place.item][place.candidate] += reading.tokens.first().map_or(f64::NAN, |t| t.log_prob);
+        sums[place.item][place.candidate].add(&reading);
     }
     Ok(sums)
 }
@@ -96,10 +116,10 @@ mod tests {
     use std::sync::Arc;
 
     use steercheck_model::{
-        Edit, EditedPrompt, FinalNorm, HeadKind, LoadOptions, Loaded, Model, Operation, Positions, Reads, Site,
+        Edit, EditedPrompt, FinalNorm, HeadKind, LoadOptions, Loaded, Model, Operation, Positions, Reading, Reads, Site,
     };
 
-    use super::{later_tokens, later_tokens_unsteered};
+    use super::{Later, later_tokens, later_tokens_unsteered};
     use crate::prompt::Candidates;
 
     fn model() -> Option<Model> {
@@ -107,25 +127,36 @@ mod tests {
         Some(Loaded::open(&folder, &LoadOptions::default()).expect("a fixture loads").model)
     }
 
-    /// The sum by one full pass per token, the edit at the prompt's last position.
-    fn naive(model: &Model, q: &Candidates, candidate: usize, edits: &[Edit]) -> f64 {
-        let depth = model.spec.depth();
-        let last = Positions::At(vec![q.prompt.len() - 1]);
+    /// The next token after a prompt and the first tokens of an answer, by one full pass, the edit at the prompt's last position.
+    fn read(model: &Model, prompt: &[u32], answer: &[u32], asked: u32, edits: &[Edit]) -> Reading {
+        let last = Positions::At(vec![prompt.len() - 1]);
+        let at = |e: &Edit| match e.positions {
+            Positions::All => e.clone(),
+            _ => Edit { positions: last.clone(), ..e.clone() },
+        };
+        let edited = EditedPrompt { tokens: [prompt, answer].concat(), edits: edits.iter().map(at).collect() };
+        let trace = model.trace_edited(&[edited], &Reads::LAST_RESIDUALS).unwrap().remove(0);
+        let top = trace.residual.unwrap().get(model.spec.depth()).unwrap();
+        model.read(&top, FinalNorm::Apply, HeadKind::Full, &[vec![asked]]).unwrap().remove(0)
+    }
+
+    fn naive(model: &Model, q: &Candidates, candidate: usize, edits: &[Edit]) -> Later {
         let answer = &q.answers[candidate];
-        (1..answer.len())
-            .map(|n| {
-                let at = |e: &Edit| match e.positions {
-                    Positions::All => e.clone(),
-                    _ => Edit { positions: last.clone(), ..e.clone() },
-                };
-                let tokens = [&q.prompt[..], &answer[..n]].concat();
-                let prompt = EditedPrompt { tokens, edits: edits.iter().map(at).collect() };
-                let trace = model.trace_edited(&[prompt], &Reads::LAST_RESIDUALS).unwrap().remove(0);
-                let top = trace.residual.unwrap().get(depth).unwrap();
-                let asked = [vec![answer[n]]];
-                model.read(&top, FinalNorm::Apply, HeadKind::Full, &asked).unwrap()[0].tokens[0].log_prob
-            })
-            .sum()
+        let readings: Vec<Reading> =
+            (1..answer.len()).map(|n| read(model, &q.prompt, &answer[..n], answer[n], edits)).collect();
+        Later {
+            log_prob: readings.iter().map(|r| r.tokens[0].log_prob).sum(),
+            greedy: readings.iter().all(|r| r.tokens[0].rank == 0),
+        }
+    }
+
+    /// What greedy decoding with the edits gives.
+    fn greedy(model: &Model, prompt: &[u32], edits: &[Edit]) -> Vec<u32> {
+        let mut answer = Vec::new();
+        for _ in 0..4 {
+            answer.push(read(model, prompt, &answer, 0, edits).top1);
+        }
+        answer
     }
 
     fn items() -> Vec<Candidates> {
@@ -158,16 +189,33 @@ mod tests {
                     let clean = naive(&model, item, candidate, &[]);
                     let steered = naive(&model, item, candidate, std::slice::from_ref(&edit));
                     let of = |variant: usize| got[i][variant][candidate];
-                    assert!(
-                        (of(0) - clean).abs() < 1e-4 && (unsteered[i][candidate] - clean).abs() < 1e-4,
-                        "{i}: {got:?}"
-                    );
-                    assert!((of(1) - steered).abs() < 1e-4, "{i}: {got:?} {steered}");
+                    for (found, wanted) in [(of(0), clean), (unsteered[i][candidate], clean), (of(1), steered)] {
+                        assert!((found.log_prob - wanted.log_prob).abs() < 1e-4, "{i}: {found:?} {wanted:?}");
+                        assert_eq!(found.greedy, wanted.greedy, "{i}");
+                    }
                 }
             }
-            assert!((got[0][0][0] - got[0][1][0]).abs() > 1e-3, "the edit changed nothing");
-            assert!(got[1][0][0].abs() < f64::EPSILON, "an answer of one token has no later ones");
+            let change = got[0][0][0].log_prob - got[0][1][0].log_prob;
+            assert!(change.abs() > 1e-3, "the edit changed nothing");
+            assert_eq!(got[1][0][0], Later::NONE, "an answer of one token has no later ones");
         }
+    }
+
+    #[test]
+    fn what_greedy_decoding_gives_is_greedy_with_its_edits_alone() {
+        let Some(model) = model() else { return };
+        let vector: Arc<[f32]> = (0..model.spec.hidden_size).map(|i| (i % 5) as f32 - 2.0).collect();
+        let edits = vec![Edit::last(Site::Residual(2), Operation::Replace(vector))];
+        let prompt: Vec<u32> = (0..9).map(|i| (14 + i * 13) % 150).collect();
+        let (clean, steered) = (greedy(&model, &prompt, &[]), greedy(&model, &prompt, &edits));
+        assert_ne!(clean[1..], steered[1..], "the edit changed nothing");
+        let item = Candidates { prompt, answers: vec![clean, steered], boundary_merged: false };
+        let got = &later_tokens(&model, &[&item], &[vec![vec![], edits]]).unwrap()[0];
+        assert_eq!(
+            got.iter().map(|v| v.iter().map(|l| l.greedy).collect()).collect::<Vec<Vec<bool>>>(),
+            [[true, false], [false, true]]
+        );
+        assert!(later_tokens_unsteered(&model, &[&item]).unwrap()[0][0].greedy);
     }
 
     #[test]
@@ -179,7 +227,7 @@ mod tests {
             let operation = Operation::Add { vector: vec![1.0; model.spec.hidden_size].into(), strength: 0.0 };
             let zero = Edit { site: Site::Residual(2), positions, operation };
             for variants in later_tokens(&model, &items, &vec![vec![vec![], vec![zero]]; 3]).unwrap() {
-                let bits = |v: &[f64]| v.iter().map(|x| x.to_bits()).collect::<Vec<u64>>();
+                let bits = |v: &[Later]| v.iter().map(|x| (x.log_prob.to_bits(), x.greedy)).collect::<Vec<_>>();
                 assert_eq!(bits(&variants[0]), bits(&variants[1]), "strength 0 changed something");
             }
         }

@@ -12,7 +12,8 @@ mod wrong_task;
 
 use std::path::Path;
 
-pub use function_vector::{Choices, FunctionVectorCell, FunctionVectorOptions, Pool, ReadAt, Selection, Split};
+use answer::Later;
+pub use function_vector::{Choices, FunctionVectorCell, FunctionVectorOptions, Heads, Pool, ReadAt, Selection, Split};
 use posed::Posed;
 pub(crate) use posed::usable_items;
 pub use task_vector::{Options as TaskVectorOptions, TaskVectorCell};
@@ -159,8 +160,8 @@ impl Subject<'_> {
     }
 
     /// Whether a reading is right: by the text of the most probable token or, for an item with choices, by the probability of the
-    /// whole answer beside every other choice's. `later` is what its further tokens add to each candidate's log-probability.
-    fn is_hit(&self, task: &Task, reading: &Reading, answer: &str, later: &[f64]) -> Result<bool, EvalError> {
+    /// whole answer beside every other choice's. `later` is what each candidate's further tokens are.
+    fn is_hit(&self, task: &Task, reading: &Reading, answer: &str, later: &[Later]) -> Result<bool, EvalError> {
         match &totals(reading, later)?[..] {
             [_] if task.matching == Match::FirstToken => Ok(reading.top1 == reading.tokens[0].token),
             [_] => Ok(task.matching.accepts(&self.said(reading)?, answer)),
@@ -175,7 +176,7 @@ impl Subject<'_> {
         task: &Task,
         reading: &Reading,
         answer: &str,
-        later: &[f64],
+        later: &[Later],
         receipts: &[Receipt],
     ) -> Result<Outcome, EvalError> {
         let totals = totals(reading, later)?;
@@ -187,6 +188,7 @@ impl Subject<'_> {
             rank: first.rank,
             log_prob: first.log_prob,
             answer_log_prob: totals[0],
+            completed: first.token == reading.top1 && later[0].greedy,
             choices: totals[1..].to_vec(),
             receipts: receipts.to_vec(),
         })
@@ -194,9 +196,9 @@ impl Subject<'_> {
 }
 
 /// Log-probability of each whole candidate, the right one's first.
-fn totals(reading: &Reading, later: &[f64]) -> Result<Vec<f64>, EvalError> {
+fn totals(reading: &Reading, later: &[Later]) -> Result<Vec<f64>, EvalError> {
     if reading.tokens.len() != later.len() || later.is_empty() {
         return Err(ModelError::Plan("an answer was read without its later tokens".into()).into());
     }
-    Ok(reading.tokens.iter().zip(later).map(|(first, later)| first.log_prob + later).collect())
+    Ok(reading.tokens.iter().zip(later).map(|(first, later)| first.log_prob + later.log_prob).collect())
 }

@@ -4,7 +4,7 @@
 use steercheck_model::{Edit, FinalNorm, HeadKind, Prefix, Reading, Receipt, Row};
 use steercheck_steer::reading::read_rows;
 
-use super::answer;
+use super::answer::{self, Later};
 use super::{Posed, Subject};
 use crate::error::EvalError;
 use crate::prompt::Candidates;
@@ -24,8 +24,8 @@ pub(super) struct Scored<'a> {
 /// What was read of one arm, one entry per item; `receipts` is empty for arms without edits.
 pub(super) struct Read {
     pub(super) readings: Vec<Reading>,
-    /// Log-probability of each candidate's later tokens, `[items][candidates]`.
-    pub(super) later: Vec<Vec<f64>>,
+    /// Each candidate's later tokens, `[items][candidates]`.
+    pub(super) later: Vec<Vec<Later>>,
     pub(super) receipts: Vec<Vec<Receipt>>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Variants {
     readings: Vec<Reading>,
     receipts: Vec<Vec<Receipt>>,
     /// `[items][variants][candidates]`.
-    later: Vec<Vec<Vec<f64>>>,
+    later: Vec<Vec<Vec<Later>>>,
 }
 
 /// Runs every variant of every item: rows of one batch, so that they differ by their edits alone. `edits` is
@@ -74,7 +74,7 @@ impl Variants {
     fn answer_log_probs(&self, k: usize) -> Vec<f64> {
         let read = self.read(k);
         let first = |r: &Reading| r.tokens.first().map_or(f64::NAN, |t| t.log_prob);
-        read.readings.iter().zip(&read.later).map(|(r, later)| first(r) + later[0]).collect()
+        read.readings.iter().zip(&read.later).map(|(r, later)| first(r) + later[0].log_prob).collect()
     }
 
     /// The first variants as arms of these names.

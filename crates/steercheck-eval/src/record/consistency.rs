@@ -42,6 +42,9 @@ fn outcomes(arm: &Arm, plan: &Plan) -> Option<String> {
     if arm.outcomes.len() != n {
         return Some(format!("the arm '{}' has {} outcomes of {n}", arm.name, arm.outcomes.len()));
     }
+    if arm.outcomes.iter().any(|o| o.completed && o.rank > 0) {
+        return Some(format!("the arm '{}' completes an answer whose first token is not the most probable", arm.name));
+    }
     let hits = arm.outcomes.iter().filter(|o| o.hit).count();
     (hits != arm.hits).then(|| format!("the arm '{}' counts {} hits and lists {hits}", arm.name, arm.hits))
 }

@@ -16,7 +16,7 @@ use crate::error::EvalError;
 /// What stands first in every record.
 const FORMAT: &str = "steercheck-record";
 /// The layout that is written and read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Records of at least so many bytes are compressed.
 const LARGE: usize = 1 << 20;
 /// zstd's usual level.

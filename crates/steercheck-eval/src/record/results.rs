@@ -126,6 +126,8 @@ pub struct Outcome {
     pub log_prob: f64,
     /// Sum of the natural logarithms of the probabilities of all the answer's tokens, teacher forced.
     pub answer_log_prob: f64,
+    /// Whether greedy decoding begins with the whole answer: each of its tokens is the most probable one after those before.
+    pub completed: bool,
     /// The same sum for every other choice of the item; empty for items without choices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<f64>,
@@ -139,7 +141,7 @@ impl Outcome {
     pub fn same_answer(&self, other: &Self) -> bool {
         let bits = |o: &Self| [o.log_prob.to_bits(), o.answer_log_prob.to_bits()];
         let choices = |o: &Self| o.choices.iter().map(|c| c.to_bits()).collect::<Vec<_>>();
-        (self.token, self.rank, self.hit) == (other.token, other.rank, other.hit)
+        (self.token, self.rank, self.hit, self.completed) == (other.token, other.rank, other.hit, other.completed)
             && bits(self) == bits(other)
             && choices(self) == choices(other)
     }

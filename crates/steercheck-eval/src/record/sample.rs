@@ -78,6 +78,7 @@ fn arm(name: &str, hits: &[bool]) -> Arm {
         rank: usize::from(!*hit),
         log_prob: if *hit { -1.0 } else { -3.0 },
         answer_log_prob: if *hit { -1.0 } else { -3.0 },
+        completed: *hit,
         choices: Vec::new(),
         receipts: if edited { vec![receipt.clone()] } else { Vec::new() },
     };

@@ -72,8 +72,8 @@ fn every_shortened_record_is_refused() {
 fn what_is_no_record_is_told_from_an_unknown_version_and_from_damage() {
     assert!(reason("{}").contains("is not a steercheck record (missing field `format`"), "{}", reason("{}"));
     assert!(reason(&forged(|r| r["format"] = json!("other"))).contains("its format is 'other'"));
-    let version = reason(&forged(|r| r["version"] = json!(2)));
-    assert!(version.contains("version 2") && version.contains("reads version 1"), "{version}");
+    let version = reason(&forged(|r| r["version"] = json!(3)));
+    assert!(version.contains("version 3") && version.contains("reads version 2"), "{version}");
     let damaged = reason(&sample().to_json().replace("\"residual\":2", "\"residual\":1"));
     assert!(damaged.contains("is damaged") && damaged.contains("digest"), "{damaged}");
 }
@@ -105,12 +105,13 @@ fn a_missing_arm_or_item_is_refused_by_name() {
 
 #[test]
 fn figures_that_contradict_each_other_are_refused() {
-    let changes: [(&str, Change, &str); 6] = [
+    let changes: [(&str, Change, &str); 7] = [
         ("hits", |r| r["results"]["arms"][2]["hits"] = json!(5), "counts 5 hits and lists 4"),
         ("key", |r| r["key"] = json!("0".repeat(64)), "its plan has the key"),
         ("seed", |r| r["plan"]["seed"] = json!(4), "its plan has the key"),
         ("choice", |r| r["results"]["grid"][0]["dev"] = json!(4), "not the first with the most hits"),
         ("grid", |r| drop(r["results"]["grid"].as_array_mut().unwrap().pop()), "1 settings of 2"),
+        ("completed", |r| r["results"]["arms"][0]["outcomes"][1]["completed"] = json!(true), "completes an answer"),
         ("setting", |r| r["results"]["grid"][0]["setting"]["residual"] = json!(7), "was not planned (residual 7)"),
     ];
     for (what, change, words) in changes {

@@ -112,8 +112,9 @@ fn verdicts(records: &[&Record], cards: &[Card]) -> Option<Table> {
         )
     } else {
         format!(
-            "n = {} test items, the same in every column; gain: steered minus zero-shot on each item, in points",
-            counts(cards)
+            "n = {} test items, the same in every column; gain: steered minus zero-shot on each item, in points{}",
+            counts(cards),
+            whole_answers(cards)
         )
     };
     Some(Table {
@@ -128,6 +129,21 @@ fn verdicts(records: &[&Record], cards: &[Card]) -> Option<Table> {
         rows,
         note,
     })
+}
+
+/// How often greedy decoding gives the whole answer, where that is not what counts as right.
+fn whole_answers(cards: &[Card]) -> String {
+    let differs = |m: &Measured| (m.completed.steered.point - m.steered.point).abs() > f64::EPSILON;
+    if !cards.iter().any(|card| differs(&card.measured)) {
+        return String::new();
+    }
+    let share = |e: &Estimate| format!("{:.0}", 100.0 * e.point);
+    let one = |m: &Measured| {
+        let few_shot = or_dash(m.completed.few_shot.as_ref(), share);
+        format!("{} {} / {} / {}", m.subject.task, share(&m.completed.zero_shot), few_shot, share(&m.completed.steered))
+    };
+    let all: Vec<String> = cards.iter().map(|card| one(&card.measured)).collect();
+    format!("; whole answers by greedy decoding, zero-shot / few-shot / steered: {}", all.join(", "))
 }
 
 /// `48`, or `55 to 72` where tasks differ in their items.

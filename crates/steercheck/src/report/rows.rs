@@ -4,7 +4,7 @@ use steercheck_eval::card::Card;
 use steercheck_stats::Estimate;
 
 /// Names of the columns. An estimate takes three: its point, its lower and its upper end.
-pub(super) const HEAD: [&str; 60] = [
+pub(super) const HEAD: [&str; 63] = [
     "model",
     "method",
     "presented",
@@ -64,6 +64,9 @@ pub(super) const HEAD: [&str; 60] = [
     "delta_nll",
     "delta_nll_low",
     "delta_nll_high",
+    "completed_zero_shot",
+    "completed_few_shot",
+    "completed_steered",
     "reason",
 ];
 
@@ -101,6 +104,10 @@ pub(super) fn row(card: &Card) -> Vec<String> {
     out.extend(estimate(side.map(|s| s.kl)));
     out.push(number(side.map(|s| s.kl_p95.point)));
     out.extend(estimate(side.map(|s| s.delta_nll)));
+    let completed = &m.completed;
+    out.extend(
+        [Some(completed.zero_shot), completed.few_shot, Some(completed.steered)].map(|e| number(e.map(|e| e.point))),
+    );
     out.push(card.reason.clone());
     out
 }

@@ -67,6 +67,27 @@ fn with_a_bos_token_the_penultimate_token_knows_nothing_and_the_last_one_all() {
 }
 
 #[test]
+fn effects_on_log_probabilities_and_over_several_tasks_find_the_planted_heads_too() {
+    let here = prepared(false);
+    let plain = check(here.path(), &[]);
+    for (option, value) in [("--fv-effects", "log-probability"), ("--fv-heads", "universal")] {
+        let folder = tempfile::tempdir_in(here.path()).unwrap();
+        let out = folder.path().to_str().unwrap();
+        let card = check(here.path(), &[option, value, "--out", out]);
+        assert_eq!(card["verdict"], "reliable", "{option}: {card}");
+        assert_eq!(card["steered"], plain["steered"], "{option}");
+        let records = std::fs::read_dir(folder.path().join("records")).unwrap();
+        let paths: Vec<_> = records.map(|e| e.unwrap().path()).collect();
+        let record: Value = serde_json::from_slice(&std::fs::read(&paths[0]).unwrap()).unwrap();
+        assert_eq!(paths.len(), 1);
+        assert_eq!(record["plan"]["method"]["options"][&option[5..]], value, "{}", record["plan"]["method"]);
+        let of_others =
+            record["results"]["artefacts"].as_object().unwrap().keys().filter(|k| k.starts_with("effects-"));
+        assert_eq!(of_others.count(), if option == "--fv-heads" { 6 } else { 0 });
+    }
+}
+
+#[test]
 fn one_thread_and_two_give_identical_records_and_another_seed_other_prompts_of_the_same_items() {
     let here = prepared(false);
     let run = |threads: &str, options: &[&str]| {

@@ -18,7 +18,8 @@ impl FunctionVectorCell {
         let tokens = |prompts: Vec<&Vec<u32>>| model.distinct_tokens(&prompts) as u64;
         let shown = |list: &Vec<Shown>| tokens(list.iter().map(|s| &s.candidates.prompt).collect());
         let p = &self.prompts;
-        let made: u64 = [&p.means, &p.effects, &p.shuffled, &p.wrong].into_iter().map(shown).sum();
+        let of_others = self.others.iter().flat_map(|o| [&o.means, &o.effects]);
+        let made: u64 = [&p.means, &p.effects, &p.shuffled, &p.wrong].into_iter().chain(of_others).map(shown).sum();
         let presented = shown(&p.presented);
         let asked = tokens(self.items().map(|a| &a.zero_shot.prompt).collect())
             + tokens(self.test.iter().map(|a| &a.few_shot.prompt).collect())
@@ -27,7 +28,7 @@ impl FunctionVectorCell {
                 .map(|k| tokens(self.test.iter().map(|a| &a.shots[k].prompt).collect()))
                 .sum::<u64>();
         // A head of block b runs the blocks from b on.
-        let heads = (p.effects.len() * model.spec.heads) as u64 * depth * (depth + 1) / 2;
+        let heads = (p.effects.len() * (1 + self.others.len()) * model.spec.heads) as u64 * depth * (depth + 1) / 2;
         let above = |residual: usize| depth - residual as u64;
         let swept = self.items().count() as u64 * self.places.iter().map(|p| above(p.residual)).sum::<u64>();
         // The chosen residual is not known yet: half-way is a fair guess.
@@ -38,10 +39,10 @@ impl FunctionVectorCell {
     /// About how often the weights of all blocks are gone through, each time once for all rows of a batch.
     pub fn passes(&self) -> f64 {
         // Means, prefixes of effects, of dev, of test and of shuffled prompts, the few-shot arm and placebos.
-        let whole = 8 + self.shots.len();
+        let whole = 8 + self.shots.len() + 2 * self.others.len();
         // Batches of effects and of the grid enter everywhere.
-        let batches = 4;
-        whole as f64 + f64::from(batches)
+        let batches = 4 + 2 * self.others.len();
+        (whole + batches) as f64
     }
 
     fn items(&self) -> impl Iterator<Item = &Asked> {
@@ -53,7 +54,8 @@ impl FunctionVectorCell {
         let spec = &subject.model.spec;
         let p = &self.prompts;
         let shown = [&p.means, &p.effects, &p.shuffled, &p.wrong, &p.presented];
-        let shown = shown.into_iter().flatten().map(|s| &s.candidates);
+        let of_others = self.others.iter().flat_map(|o| [&o.means, &o.effects]);
+        let shown = shown.into_iter().chain(of_others).flatten().map(|s| &s.candidates);
         let asked =
             self.items().flat_map(|a| [&a.zero_shot, &a.few_shot].into_iter().chain(&a.shuffled).chain(&a.shots));
         let length = |c: &Candidates| c.prompt.len() + c.answers.iter().map(Vec::len).max().unwrap_or(0);
@@ -71,9 +73,10 @@ impl FunctionVectorCell {
         let (means, effects) = (prompts(&self.prompts.means), prompts(&self.prompts.effects));
         let shuffled: Vec<Vec<u32>> =
             self.test.iter().filter_map(|a| a.shuffled.as_ref()).map(|c| c.prompt.clone()).collect();
-        let batches = [effects, zero_shot(&self.dev), zero_shot(&self.test), shuffled];
+        let own = [effects, zero_shot(&self.dev), zero_shot(&self.test), shuffled];
+        let batches = own.into_iter().chain(self.others.iter().map(|o| prompts(&o.effects)));
         let over = |prompts: &Vec<Vec<u32>>| model.prefill_bytes(prompts) + batch_bytes(model, prompts);
-        let needed = batches.iter().map(over).max().unwrap_or(0).max(HeadMeans::bytes(model, &means));
+        let needed = batches.map(|prompts| over(&prompts)).max().unwrap_or(0).max(HeadMeans::bytes(model, &means));
         let budget = model.activation_budget();
         if needed > budget {
             return Err(ModelError::Memory { needed: bytes_text(needed), budget: bytes_text(budget) });

@@ -6,7 +6,8 @@ use steercheck_model::{ModelError, Prefix};
 use steercheck_steer::function_vector::{Injection, sweep};
 
 use super::{Asked, FunctionVectorCell};
-use crate::cell::{Subject, answer};
+use crate::cell::Subject;
+use crate::cell::answer::{self, Later};
 use crate::error::EvalError;
 use crate::prompt::Candidates;
 use crate::record::{Setting, Value};
@@ -52,7 +53,7 @@ impl FunctionVectorCell {
         let mut failed = None;
         sweep(subject.model, prefixes, &injections, &asked, |swept| {
             let item = &items[swept.item];
-            let none = vec![0.0; item.zero_shot.answers.len()];
+            let none = vec![Later::NONE; item.zero_shot.answers.len()];
             let later = later.as_ref().map_or(&none, |l| &l[swept.item][swept.setting]);
             match subject.is_hit(&self.task, &swept.reading, &item.posed.pair.answer, later) {
                 Ok(hit) => hits[swept.setting] += usize::from(hit),
@@ -70,14 +71,14 @@ impl FunctionVectorCell {
         subject: &Subject<'_>,
         items: &[Asked],
         injections: &[Injection],
-    ) -> Result<Option<Vec<Vec<Vec<f64>>>>, EvalError> {
+    ) -> Result<Option<Vec<Vec<Vec<Later>>>>, EvalError> {
         if !self.task.has_choices() {
             return Ok(None);
         }
         let candidates: Vec<&Candidates> = items.iter().map(|a| &a.zero_shot).collect();
         let tokens = |c: &&Candidates| c.answers.iter().map(|a| a.len() - 1).sum::<usize>();
         let places: usize = candidates.iter().map(tokens).sum();
-        let mut out: Vec<Vec<Vec<f64>>> = vec![Vec::new(); items.len()];
+        let mut out: Vec<Vec<Vec<Later>>> = vec![Vec::new(); items.len()];
         for part in injections.chunks((ROWS / places.max(1)).max(1)) {
             let edits: Vec<_> = part.iter().map(|i| vec![i.edit()]).collect();
             let later = answer::later_tokens(subject.model, &candidates, &vec![edits; items.len()])?;

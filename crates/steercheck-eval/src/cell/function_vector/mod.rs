@@ -9,6 +9,7 @@ mod grid;
 mod options;
 mod prepare;
 mod published_split;
+mod universal;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,8 +35,9 @@ use arms::OtherMeans;
 use draws::Shown;
 use extract::{Extracted, Sources};
 use grid::Place;
+use universal::Other;
 
-pub use options::{Choices, FunctionVectorOptions, Pool, ReadAt, Selection, Split};
+pub use options::{Choices, FunctionVectorOptions, Heads, Pool, ReadAt, Selection, Split};
 
 /// Demonstrations of the few-shot arm.
 const FEW: usize = 5;
@@ -94,10 +96,13 @@ pub struct FunctionVectorCell {
     presented: Presented,
     position: ReadPosition,
     bias: ProjectionBias,
+    scale: Scale,
     counts: Vec<usize>,
     places: Vec<Place>,
     shots: Vec<usize>,
     prompts: Prompts,
+    /// Other tasks, whose effects choose the heads, too; none where the task's own choose them.
+    others: Vec<Other>,
     dev: Vec<Asked>,
     test: Vec<Asked>,
     /// Whether the items that choose the setting are those that are reported.
@@ -121,7 +126,11 @@ impl FunctionVectorCell {
         let sources = Sources { means, effects, position: self.position, bias: self.bias };
         let extracted = sources.extract(subject)?;
         clock.lap("effects of heads");
-        let (vectors, mut artefacts) = self.vectors(subject, &extracted)?;
+        let (ranking, of_others) = self.ranking(subject, &extracted)?;
+        if !of_others.is_empty() {
+            clock.lap("effects on other tasks");
+        }
+        let (vectors, mut artefacts) = self.vectors(subject, &extracted, &ranking)?;
         let heads = HeadMap::of(&extracted.effects, subject.model.spec.heads);
         let heads = heads.map_err(|e| ModelError::Plan(format!("the effects of heads cannot be weighed: {e}")))?;
         clock.lap("vectors");
@@ -185,14 +194,14 @@ impl FunctionVectorCell {
                 shots,
                 heads: Some(heads),
                 read_out: read_out(subject, &injection.vector)?,
-                artefacts: BTreeMap::from([
-                    ("effects".to_string(), extracted.artefact.key()),
-                    ("vector".to_string(), vector.key()),
-                ]),
+                artefacts: [("effects".to_string(), extracted.artefact.key()), ("vector".to_string(), vector.key())]
+                    .into_iter()
+                    .chain(of_others.iter().map(|(name, artefact)| (name.clone(), artefact.key())))
+                    .collect(),
             },
             timings: clock.finish(),
         };
-        artefacts.extend([extracted.artefact, vector]);
+        artefacts.extend([extracted.artefact, vector].into_iter().chain(of_others.into_values()));
         Ok(Finished { record, artefacts })
     }
 
@@ -211,9 +220,13 @@ impl FunctionVectorCell {
     }
 
     /// The vectors of the method and of what is presented as it, and what is kept of the latter's prompts and the placebos'.
-    fn vectors(&self, subject: &Subject<'_>, extracted: &Extracted) -> Result<(Vectors, Vec<Artefact>), EvalError> {
-        let ranking = extracted.effects.ranking(Scale::Probability);
-        let method = function_vector::vectors(subject.model, &extracted.means, &ranking, &self.counts, self.bias)?;
+    fn vectors(
+        &self,
+        subject: &Subject<'_>,
+        extracted: &Extracted,
+        ranking: &[HeadSite],
+    ) -> Result<(Vectors, Vec<Artefact>), EvalError> {
+        let method = function_vector::vectors(subject.model, &extracted.means, ranking, &self.counts, self.bias)?;
         let mut artefacts = Vec::new();
         let mut read = |shown: &[Shown]| -> Result<Option<HeadMeans>, EvalError> {
             if shown.is_empty() {

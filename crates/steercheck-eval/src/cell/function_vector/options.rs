@@ -1,6 +1,6 @@
 //! How a function-vector cell is run: the choices of methods.md §5, each for itself.
 
-use steercheck_steer::function_vector::{ProjectionBias, ReadPosition};
+use steercheck_steer::function_vector::{ProjectionBias, ReadPosition, Scale};
 
 use crate::cell::Presented;
 use crate::protocol::{Profile, Protocol};
@@ -55,7 +55,17 @@ pub enum Pool {
     WithTest,
 }
 
-/// The options of methods.md §5 that function vectors have.
+/// Which heads a vector is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heads {
+    /// Those with the largest mean effects on the task.
+    OfTask,
+    /// Those with the largest mean effects averaged over tasks: this one and Todd et al.'s six (2023, §3.1) but for those that share pairs
+    /// with it. One set of heads serves all tasks, their means over the task's own prompts make its vector.
+    Universal,
+}
+
+/// The options of methods.md §5 that function vectors have, and what else can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choices {
     /// Where mean head outputs are read.
@@ -68,6 +78,10 @@ pub struct Choices {
     pub selection: Selection,
     /// What makes the vector; the published splits have pools of their own.
     pub pool: Pool,
+    /// What effects are differences of.
+    pub effects: Scale,
+    /// Which heads make the vector.
+    pub heads: Heads,
 }
 
 impl Choices {
@@ -83,6 +97,8 @@ impl Choices {
         split: Split::One,
         selection: Selection::Dev,
         pool: Pool::Train,
+        effects: Scale::Probability,
+        heads: Heads::OfTask,
     };
     /// What the published code does.
     pub const STUDY: Self = Self {
@@ -91,6 +107,8 @@ impl Choices {
         split: Split::Published,
         selection: Selection::Test,
         pool: Pool::Train,
+        effects: Scale::Probability,
+        heads: Heads::OfTask,
     };
 }
 

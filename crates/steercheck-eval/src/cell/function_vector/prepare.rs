@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use steercheck_steer::function_vector::Scale;
+
 use super::draws::{DEMONSTRATIONS, Draws, Labels, PROMPTS};
 use super::grid::Place;
-use super::options::{Pool, Selection, Split};
+use super::options::{Heads, Pool, Selection, Split};
 use super::published_split::PublishedSplit;
+use super::universal::{self, Other};
 use super::{
     ARMS, ARMS_ALONE, Asked, FEW, FunctionVectorCell, FunctionVectorOptions, Prompts, SPLIT_SEED, VERSION, bias_text,
     position_text,
@@ -62,6 +65,10 @@ impl FunctionVectorCell {
             ..draws
         };
         let prompts = prompts(&draws, &of_wrong, *presented, placebos)?;
+        let others = match choices.heads {
+            Heads::OfTask => Vec::new(),
+            Heads::Universal => universal::others(subject, task, protocol, *seed)?,
+        };
         let asking = Asking { draws: Draws { train: &parts.asked_train, ..draws }, shots: profile.shots };
 
         let position = choices.read_at.position(subject.tokenizer.adds_bos());
@@ -71,7 +78,7 @@ impl FunctionVectorCell {
         let counts: Vec<usize> = grid.heads.iter().copied().filter(|n| *n <= heads).collect();
         let chosen_on_test = choices.selection == Selection::Test;
         let plan = Plan {
-            method: method(template, options, position_text(position), placebos.then_some(wrong_hash)),
+            method: method(template, options, position_text(position), placebos.then_some(wrong_hash), &others),
             model: ModelPlan::of(subject.model),
             tokenizer: TokenizerInfo::of(subject.tokenizer),
             task: task.hash(),
@@ -107,10 +114,12 @@ impl FunctionVectorCell {
             presented: *presented,
             position,
             bias: choices.bias,
+            scale: choices.effects,
             places: places(&grid, &counts, &residuals),
             counts,
             shots: profile.shots.to_vec(),
             prompts,
+            others,
             dev: asking.items(&parts.dev, "dev")?,
             test: asking.items(&parts.test, "test")?,
             chosen_on_test,
@@ -271,6 +280,7 @@ fn method(
     options: &FunctionVectorOptions,
     read_at: &str,
     wrong_task: Option<String>,
+    others: &[Other],
 ) -> MethodPlan {
     let count = |name: &str, n: usize| (name.to_string(), Value::Count(n));
     let text = |name: &str, text: &str| (name.to_string(), Value::Text(text.to_string()));
@@ -301,6 +311,13 @@ fn method(
     if !options.profile.shots.is_empty() {
         let shots: Vec<String> = options.profile.shots.iter().map(usize::to_string).collect();
         all.extend([text("shots", &shots.join(" "))]);
+    }
+    if options.choices.effects == Scale::LogProbability {
+        all.extend([text("effects", "log-probability")]);
+    }
+    if options.choices.heads == Heads::Universal {
+        all.extend([text("heads", "universal")]);
+        all.extend(others.iter().map(|other| text(&format!("effects-{}", other.name), &other.hash)));
     }
     all.extend(wrong_task.map(|hash| text("wrong-task", &hash)));
     all.extend(options.presented.placebo().map(|name| text("presented", name)));

@@ -11,9 +11,10 @@ use steercheck_model::{Edit, FinalNorm, HeadKind, Model, ModelError, Positions, 
 use steercheck_steer::reading::read_rows;
 use steercheck_steer::task_vector::{self, TaskVector};
 
+use super::answer::{self, Later};
 use super::clock::Clock;
 use super::variants::{self, Read, Scored};
-use super::{Finished, Posed, Presented, Subject, answer};
+use super::{Finished, Posed, Presented, Subject};
 use crate::error::EvalError;
 use crate::prompt::{Candidates, Pair};
 use crate::protocol::{Profile, Protocol};
@@ -234,16 +235,16 @@ impl TaskVectorCell {
     }
 
     /// What the later tokens of each item's candidates add with θ at a residual. Only choices are told apart by them: elsewhere they
-    /// are not computed, and 0.
+    /// are not computed.
     fn later_in_curve(
         &self,
         subject: &Subject<'_>,
         items: &[&Candidates],
         vectors: &[TaskVector],
         residual: usize,
-    ) -> Result<Vec<Vec<f64>>, EvalError> {
+    ) -> Result<Vec<Vec<Later>>, EvalError> {
         if !self.task.has_choices() {
-            return Ok(items.iter().map(|i| vec![0.0; i.answers.len()]).collect());
+            return Ok(items.iter().map(|i| vec![Later::NONE; i.answers.len()]).collect());
         }
         let edits = vectors
             .iter()
