@@ -8,6 +8,7 @@
 mod alibi;
 mod attention;
 mod block;
+mod branches;
 mod config;
 mod contributions;
 mod decode;
@@ -39,6 +40,7 @@ mod trace;
 mod vector_file;
 mod weights;
 
+pub use branches::Branches;
 pub use contributions::AttentionParts;
 pub use decode::Continuation;
 pub use divergence::Divergence;

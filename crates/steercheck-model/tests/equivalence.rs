@@ -279,3 +279,42 @@ fn work_that_does_not_fit_the_memory_budget_is_refused_with_the_figures() {
     assert!(error.to_string().contains("MB"), "{error}");
     assert!(model.prefill(&prompts[..2]).is_ok());
 }
+
+#[test]
+fn branches_are_what_whole_passes_of_each_text_give() {
+    for_every_fixture(|name, model, prompts| {
+        let before = prompts[0][..9].to_vec();
+        let prefix = model.prefill(&[before.clone()]).unwrap().remove(0);
+        // Five that share much, one that is another's beginning, one of a single token, one twice.
+        let texts: Vec<Vec<u32>> = prompts.iter().map(|p| p[..p.len().min(18)].to_vec()).collect();
+        let from: Vec<usize> = texts.iter().enumerate().map(|(i, t)| (3 * i + 1) % t.len()).collect();
+        for after in [None, Some(&prefix)] {
+            let got = model.branches(after, &texts, &from).unwrap();
+            let mut most = 0;
+            for ((text, from), rows) in texts.iter().zip(&from).zip(&got.rows) {
+                let (whole, skipped) = match after {
+                    None => (text.clone(), 0),
+                    Some(_) => ([&before[..], text].concat(), before.len()),
+                };
+                let prompt = EditedPrompt { tokens: whole, edits: Vec::new() };
+                let trace = model.trace_edited(&[prompt], &Reads::ALL).unwrap().remove(0).residual.unwrap();
+                assert_eq!(rows.len(), text.len() - from, "{name}");
+                most = most.max(rows.iter().max().unwrap() + 1);
+                let index: Vec<u32> = rows.iter().map(|r| *r as u32).collect();
+                let index = Tensor::new(index.as_slice(), model.device()).unwrap();
+                for (b, residual) in got.residuals.iter().enumerate() {
+                    let wanted = trace.get(b).unwrap().narrow(0, skipped + from, rows.len()).unwrap();
+                    let found = residual.index_select(&index, 0).unwrap();
+                    let apart = difference(&found, &wanted);
+                    assert!(apart < TOLERANCE, "{name}: residual {b} differs by {apart}");
+                }
+            }
+            assert_eq!(got.residuals.len(), model.spec.depth() + 1);
+            assert_eq!(got.residuals[0].dim(0).unwrap(), most, "{name}: rows that nobody reads");
+            let total: usize = got.rows.iter().map(Vec::len).sum();
+            assert!(model.spec.depends_on_length() || most < total, "{name}: nothing is shared");
+        }
+        let refused = model.branches(Some(&prefix), &texts[..1], &[texts[0].len()]).err().unwrap();
+        assert!(matches!(refused, ModelError::Plan(_)), "{refused}");
+    });
+}
