@@ -284,7 +284,7 @@ fn work_that_does_not_fit_the_memory_budget_is_refused_with_the_figures() {
 fn branches_are_what_whole_passes_of_each_text_give() {
     for_every_fixture(|name, model, prompts| {
         let before = prompts[0][..9].to_vec();
-        let prefix = model.prefill(&[before.clone()]).unwrap().remove(0);
+        let prefix = model.prefill(std::slice::from_ref(&before)).unwrap().remove(0);
         // Five that share much, one that is another's beginning, one of a single token, one twice.
         let texts: Vec<Vec<u32>> = prompts.iter().map(|p| p[..p.len().min(18)].to_vec()).collect();
         let from: Vec<usize> = texts.iter().enumerate().map(|(i, t)| (3 * i + 1) % t.len()).collect();

@@ -8,15 +8,12 @@ use steercheck_model::{Block, Head, Model, ModelError, Prefix, ReadAt, Reading, 
 use steercheck_steer::function_vector::{self, HeadMeans, HeadSite, Injection, ProjectionBias, ReadPosition};
 use steercheck_steer::task_vector::{self, TaskVector as Theta};
 
+use crate::dola;
 use crate::jobs::{
-    Cie, FunctionVector, HeadKind, Heads, Kind, Lens, Logits, MeanHeads, Question, TaskVector, TensorRef, Work,
+    Cie, FunctionVector, HeadKind, Heads, Lens, Logits, MeanHeads, Question, TaskVector, TensorRef, Work,
 };
 use crate::rows::{self, Answer, Softmax};
 use crate::{Array, Error, TensorFile, Values};
-
-/// The kinds of jobs that the engine can run.
-pub const BUILT: [Kind; 6] =
-    [Kind::Logits, Kind::MeanHeads, Kind::Cie, Kind::FunctionVector, Kind::TaskVector, Kind::Lens];
 
 /// Where jobs find the tensors that they take as input.
 pub struct Inputs<'a> {
@@ -35,7 +32,7 @@ pub fn compute(model: &Model, work: &Work, inputs: &Inputs<'_>) -> Result<Tensor
         Work::FunctionVector(work) => function_vector(model, work, inputs),
         Work::TaskVector(work) => task_vector(model, work),
         Work::Lens(work) => lens(model, work),
-        Work::Dola(_) => Err(Error::NotBuilt { kinds: format!("jobs of kind {}", work.kind()) }),
+        Work::Dola(work) => dola::compute(model, work),
     }
 }
 
@@ -253,7 +250,7 @@ fn array(tensor: &Tensor) -> Result<Array, Error> {
     Ok(Array::new(tensor.dims(), Values::F32(values)))
 }
 
-fn named<const N: usize>(tensors: [(&str, Array); N]) -> TensorFile {
+pub(crate) fn named<const N: usize>(tensors: [(&str, Array); N]) -> TensorFile {
     tensors.map(|(name, array)| (name.to_owned(), array)).into()
 }
 

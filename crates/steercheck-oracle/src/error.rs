@@ -85,12 +85,6 @@ pub enum Error {
     /// Options that do not go together.
     #[error("{0}")]
     Usage(String),
-    /// None of the jobs is of a kind that the engine can run.
-    #[error("none of these jobs can be run yet: {kinds} are not built")]
-    NotBuilt {
-        /// The kinds, rendered.
-        kinds: String,
-    },
     /// The file to compare with is not there.
     #[error("there is nothing to compare with: {} does not exist; make it with `oracle.py run`, or name another with --golden", path.display())]
     NoGolden {

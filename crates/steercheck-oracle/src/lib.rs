@@ -8,6 +8,7 @@
 pub mod arguments;
 mod check;
 pub mod compare;
+mod dola;
 pub mod engine;
 mod error;
 pub mod jobs;

@@ -14,8 +14,6 @@ pub enum Outcome {
     Agrees,
     /// Something is not, or is missing, or nothing could be compared.
     Disagrees,
-    /// The engine cannot run such jobs yet; nothing was compared.
-    NotBuilt,
 }
 
 /// The comparison of two result files, job by job.
@@ -168,13 +166,7 @@ impl Comparison {
     /// Agrees if some job agrees and none disagrees; an empty comparison does not agree.
     pub fn outcome(&self) -> Outcome {
         let any = |outcome| self.jobs.iter().any(|job| job.outcome == outcome);
-        if any(Outcome::Disagrees) || self.jobs.is_empty() {
-            Outcome::Disagrees
-        } else if any(Outcome::Agrees) {
-            Outcome::Agrees
-        } else {
-            Outcome::NotBuilt
-        }
+        if any(Outcome::Disagrees) || self.jobs.is_empty() { Outcome::Disagrees } else { Outcome::Agrees }
     }
 
     /// Whether the outcome is [`Outcome::Agrees`].

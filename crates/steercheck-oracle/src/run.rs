@@ -7,12 +7,11 @@ use std::time::Instant;
 use serde::Serialize;
 use steercheck_model::{LoadOptions, Loaded, Model, ModelInfo};
 
-use crate::compare::{blank, compare_jobs, jobs_in, restrict};
-use crate::jobs::FORMAT;
+use crate::compare::{compare_jobs, jobs_in};
+use crate::jobs::{FORMAT, Job};
 use crate::place::Place;
-use crate::plan::Plan;
 use crate::table::{self, Lines};
-use crate::{Arguments, Comparison, Error, JobFile, Outcome, TensorFile, Tolerances, engine, tensors};
+use crate::{Arguments, Comparison, Error, JobFile, TensorFile, Tolerances, engine, plan, tensors};
 
 /// What became of a job file.
 #[derive(Debug)]
@@ -81,7 +80,7 @@ fn jobs_name(place: &Place) -> String {
 
 fn one(place: &Place, arguments: &Arguments, shared: Option<&Path>) -> Result<Done, Error> {
     let file = JobFile::read(&place.jobs)?;
-    let plan = Plan::new(&file, &arguments.only, &engine::BUILT)?;
+    let jobs = plan::wanted(&file, &arguments.only)?;
     if !place.golden.exists() {
         return Err(Error::NoGolden { path: place.golden.clone() });
     }
@@ -96,7 +95,7 @@ fn one(place: &Place, arguments: &Arguments, shared: Option<&Path>) -> Result<Do
     file.check(model.spec.vocab_size, model.spec.depth(), model.spec.heads)?;
 
     let folder = place.jobs.parent().unwrap_or(Path::new(""));
-    let (found, timing) = compute(&model, &plan, folder)?;
+    let (found, timing) = compute(&model, &jobs, folder)?;
     tensors::write(&place.result, &found)?;
     let about = About {
         format: FORMAT,
@@ -108,12 +107,12 @@ fn one(place: &Place, arguments: &Arguments, shared: Option<&Path>) -> Result<Do
         timing,
     };
     tensors::replace(&place.about, json_text(&about).as_bytes())?;
-    Ok(Done { result: place.result.clone(), about, comparison: judge(&file, &plan, &golden, &found) })
+    Ok(Done { result: place.result.clone(), about, comparison: judge(&file, &jobs, &golden, &found) })
 }
 
-fn compute(model: &Model, plan: &Plan<'_>, folder: &Path) -> Result<(TensorFile, BTreeMap<String, Timing>), Error> {
+fn compute(model: &Model, jobs: &[&Job], folder: &Path) -> Result<(TensorFile, BTreeMap<String, Timing>), Error> {
     let (mut found, mut timing) = (TensorFile::new(), BTreeMap::new());
-    for job in &plan.run {
+    for job in jobs {
         let started = Instant::now();
         let tensors = engine::compute(model, &job.work, &engine::Inputs { done: &found, folder })?;
         let seconds = started.elapsed().as_secs_f64();
@@ -124,16 +123,13 @@ fn compute(model: &Model, plan: &Plan<'_>, folder: &Path) -> Result<(TensorFile,
     Ok((found, timing))
 }
 
-/// Compares the jobs that were run, and lists those that could not be.
-fn judge(file: &JobFile, plan: &Plan<'_>, golden: &TensorFile, found: &TensorFile) -> Comparison {
-    let ran: BTreeSet<String> = plan.run.iter().map(|job| job.name.clone()).collect();
+/// Compares the jobs that were run.
+fn judge(file: &JobFile, jobs: &[&Job], golden: &TensorFile, found: &TensorFile) -> Comparison {
+    let ran: BTreeSet<String> = jobs.iter().map(|job| job.name.clone()).collect();
     for stray in jobs_in(golden).iter().filter(|name| file.jobs.iter().all(|job| job.name != **name)) {
         eprintln!("note: the golden result has a job {stray}, which the job file does not have");
     }
-    let mut comparison = compare_jobs(&restrict(golden, &ran), found, &Tolerances::default(), &ran);
-    comparison.jobs.extend(plan.not_built.iter().map(|job| blank(&job.name, Outcome::NotBuilt)));
-    comparison.jobs.sort_by(|a, b| a.job.cmp(&b.job));
-    comparison.with_kinds(file)
+    compare_jobs(golden, found, &Tolerances::default(), &ran).with_kinds(file)
 }
 
 fn json_text<T: Serialize + ?Sized>(value: &T) -> String {

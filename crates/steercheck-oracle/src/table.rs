@@ -87,14 +87,13 @@ fn verdict(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Agrees => "agrees",
         Outcome::Disagrees => "DISAGREES",
-        Outcome::NotBuilt => "not built",
     }
 }
 
 fn summary(comparison: &Comparison) -> String {
     let count = |outcome| comparison.jobs.iter().filter(|job| job.outcome == outcome).count();
     let (agree, disagree) = (count(Outcome::Agrees), count(Outcome::Disagrees));
-    let (not_built, values) = (count(Outcome::NotBuilt), comparison.values());
+    let values = comparison.values();
     let nothing = if values == 0 { "; nothing was compared, which is not agreement" } else { "" };
-    format!("{agree} jobs agree, {disagree} disagree, {not_built} not built; {values} values compared{nothing}")
+    format!("{agree} jobs agree, {disagree} disagree; {values} values compared{nothing}")
 }
