@@ -36,6 +36,9 @@ pub enum EvalError {
     /// A task's data.
     #[error(transparent)]
     Task(#[from] TaskError),
+    /// A set of questions.
+    #[error(transparent)]
+    Scoring(#[from] crate::scoring::ScoringError),
     /// Too few items for the sizes asked for.
     #[error(
         "task '{task}' has {usable} usable items of {items} for this tokenizer and {needed} are needed ({dev} dev, {test} test, {rest} for prompts); choose a smaller profile or a task with more one-token answers"

@@ -13,6 +13,7 @@ pub mod prompt;
 pub mod protocol;
 pub mod record;
 pub mod sample;
+pub mod scoring;
 pub mod side_effects;
 pub mod task;
 

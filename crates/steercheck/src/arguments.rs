@@ -20,9 +20,9 @@ org/name[@revision][:file.gguf] [default: the catalogue's default]";
 
 fn check_help() -> String {
     let choices = "--bos on|off, --fv-position last|penultimate, --fv-bias kept|published, --fv-effects probability|log-probability, \
-                   --fv-heads task|universal";
+                   --fv-heads task|universal, --dola-norm none|final";
     format!(
-        "Built-in tasks: {}\nSingle choices: {choices}; --explain (with --methods fv) takes the study's apart\n\n\
+        "Built-in tasks: {}; for dola: misconceptions\nSingle choices: {choices}; --explain takes those of fv apart\n\
          Example: steercheck check my.gguf --tasks mine.jsonl --vector formal.gguf@12*1.5\n\
          Exit codes: 0 done, whatever the verdict; 1 the model or the run is invalid, or a result could not be written; 2 a model, \
          task, vector or option is no use",
@@ -154,8 +154,8 @@ pub(crate) struct MakeOptions {
     #[arg(long, value_name = "TASK")]
     pub(crate) task: String,
     /// `fv` function vector, `tv` task vector
-    #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true, default_value_t = MethodName::Fv)]
-    pub(crate) method: MethodName,
+    #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true, default_value_t = VectorMethod::Fv)]
+    pub(crate) method: VectorMethod,
     /// File for the vector [default: TASK-METHOD.safetensors]
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
@@ -202,17 +202,31 @@ pub(crate) enum ExportForm {
 pub(crate) enum BenchCommand {
     /// Effects of all heads on one prompt: a full pass for each, and replayed rows
     Fv(BenchOptions),
+    /// DoLa's whole grid beside one configuration of it, and shared beginnings beside whole passes
+    Dola(BenchDolaOptions),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchOptions {
     #[arg(help = MODEL_HELP)]
     pub(crate) model: Option<String>,
-    /// Print JSON: `naive_seconds`, `replay_seconds`, `ratio`, `largest_difference`, …
+    /// Print JSON: seconds, ratios, differences
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) loading: Loading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchDolaOptions {
+    #[command(flatten)]
+    pub(crate) bench: BenchOptions,
+    /// Questions: the CSV of `TruthfulQA` or FACTOR, or JSON Lines [default: the built-in set]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) set: Option<PathBuf>,
+    /// How many of them, from the first on
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = parse_tokens)]
+    pub(crate) questions: usize,
 }
 
 #[derive(Debug, Args)]
@@ -282,11 +296,11 @@ pub(crate) struct Loading {
 pub(crate) struct CheckOptions {
     #[arg(help = MODEL_HELP)]
     pub(crate) model: Option<String>,
-    /// Tasks by name or file (.json, .jsonl, .tsv), separated by commas [default: present-past, singular-plural,
+    /// Tasks by name or file (.json, .jsonl, .tsv, .csv), separated by commas [default: present-past, singular-plural,
     /// capitalise, country-capital]
     #[arg(long, value_delimiter = ',', value_name = "TASK")]
     pub(crate) tasks: Vec<String>,
-    /// Methods, separated by commas: `tv` task vectors, `fv` function vectors [default: all]
+    /// Methods, separated by commas: `tv` task vectors, `fv` function vectors, `dola` [default: all]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME", hide_possible_values = true)]
     pub(crate) methods: Vec<MethodName>,
     /// Judge this vector instead: FILE@BLOCK*STRENGTH, a safetensors file or llama.cpp control vector
@@ -314,6 +328,9 @@ pub(crate) struct CheckOptions {
     /// Heads of the strongest effects on the task, or averaged over tasks
     #[arg(long, value_enum, hide = true, conflicts_with = "vector")]
     pub(crate) fv_heads: Option<FvHeads>,
+    /// Norm before the heads of premature layers
+    #[arg(long, value_enum, hide = true, conflicts_with = "vector")]
+    pub(crate) dola_norm: Option<DolaNorm>,
     /// `rigorous` chooses on some items, reports on others and adds placebos; `study` does as the published code
     #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true, default_value_t = ProtocolName::Rigorous)]
     pub(crate) protocol: ProtocolName,
@@ -359,6 +376,14 @@ impl From<Position> for Where {
 pub(crate) enum MethodName {
     Tv,
     Fv,
+    Dola,
+}
+
+/// The methods that make a vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VectorMethod {
+    Tv,
+    Fv,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -383,6 +408,12 @@ pub(crate) enum FvBias {
 pub(crate) enum FvEffects {
     Probability,
     LogProbability,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DolaNorm {
+    None,
+    Final,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,9 +1,11 @@
 //! `steercheck bench`.
 
-use steercheck_eval::bench::{self, FunctionVectorBench};
+use steercheck_eval::EvalError;
+use steercheck_eval::bench::{self, DolaBench, FunctionVectorBench};
+use steercheck_eval::scoring::{builtin_set, load_set};
 use steercheck_model::Loaded;
 
-use crate::arguments::BenchOptions;
+use crate::arguments::{BenchDolaOptions, BenchOptions};
 use crate::error::CliError;
 use crate::models::{self, print};
 use crate::progress::line;
@@ -40,5 +42,56 @@ fn text(result: &FunctionVectorBench) -> String {
          ratio      {ratio:.0}\n\
          agreement  probabilities at most {:.0e} apart\n",
         result.largest_difference
+    )
+}
+
+/// `DoLa`'s grid.
+pub(crate) fn dola(options: &BenchDolaOptions) -> Result<(), CliError> {
+    let set = match &options.set {
+        Some(path) => load_set(path).map_err(EvalError::from)?,
+        None => match builtin_set("misconceptions") {
+            Some(set) => set.map_err(EvalError::from)?,
+            None => {
+                return Err(CliError::Usage("there is no built-in set of questions; name a file with --set".into()));
+            }
+        },
+    };
+    let options = (&options.bench, options.questions);
+    let found = models::find(options.0.model.as_deref(), options.0.loading.accept_licence, false)?;
+    let memory = loading::memory(&options.0.loading);
+    let Loaded { model, tokenizer, .. } = loading::open(&found.path, &options.0.loading, memory)?;
+    let tokenizer = tokenizer?;
+    let result = bench::dola(&model, &tokenizer, &set, options.1)?;
+    if options.0.json {
+        let json = serde_json::to_string_pretty(&result).map_err(|e| CliError::Output(e.to_string()))?;
+        return print(&format!("{json}\n"));
+    }
+    print(&format!("{}\n{}", report::summary(&model.info, Some(&tokenizer)), dola_text(&result)))
+}
+
+fn dola_text(r: &DolaBench) -> String {
+    format!(
+        "{} questions of {} with {} answers of {} tokens, {} thread{}\n\
+         grid       {:.2} s, {} configurations and the baseline from one pass\n\
+         bucket     {:.2} s, the costliest bucket at one α; the grid is {:.2} times that\n\
+         norm       {:.2} s, the grid with the final norm before the premature heads\n\
+         baseline   {:.2} s, beginnings shared\n\
+         naive      {:.2} s, a whole pass for each answer; {:.1} times that\n\
+         agreement  log-probabilities of answers at most {:.0e} apart\n",
+        r.questions,
+        r.set,
+        r.answers,
+        r.scored_tokens,
+        r.threads,
+        if r.threads == 1 { "" } else { "s" },
+        r.grid_seconds,
+        r.configurations,
+        r.bucket_seconds,
+        r.grid_ratio,
+        r.final_norm_seconds,
+        r.baseline_seconds,
+        r.naive_seconds,
+        r.baseline_ratio,
+        r.largest_difference
     )
 }

@@ -4,26 +4,29 @@ use std::path::Path;
 use std::time::Instant;
 
 use steercheck_eval::cell::{
-    Cell, Choices, Finished, FunctionVectorCell, FunctionVectorOptions, Heads, Presented, ReadAt, Subject,
-    TaskVectorCell, TaskVectorOptions, VectorCell, VectorOptions,
+    Cell, Choices, DolaCell, DolaOptions, Finished, FunctionVectorCell, FunctionVectorOptions, Heads, Presented,
+    ReadAt, Subject, TaskVectorCell, TaskVectorOptions, VectorCell, VectorOptions,
 };
 use steercheck_eval::conformance::{Extent, Summary};
 use steercheck_eval::record::{self, Written};
+use steercheck_eval::scoring::{QuestionSet, builtin_set, load_set};
 use steercheck_eval::side_effects::{self, NeutralText, Unsteered};
 use steercheck_eval::task::{self, LoadOptions as TaskOptions, Task};
 use steercheck_eval::{EvalError, Profile, Protocol, Record};
-use steercheck_model::{Loaded, Model, Tokenizer, read_vectors};
+use steercheck_model::{FinalNorm, Loaded, Model, Tokenizer, read_vectors};
 use steercheck_steer::function_vector::{ProjectionBias, Scale};
 use steercheck_steer::given_vector::{GivenVector, Where};
 
 use crate::arguments::{
-    CheckOptions, FvBias, FvEffects, FvHeads, FvPosition, MethodName, OnOff, ProfileName, ProtocolName,
+    CheckOptions, DolaNorm, FvBias, FvEffects, FvHeads, FvPosition, MethodName, OnOff, ProfileName, ProtocolName,
 };
 use crate::error::CliError;
 use crate::models;
 use crate::progress::{Work, line};
 use crate::{cost, loading, report, verify};
 
+/// The questions of a check of `DoLa` that names none.
+const DEFAULT_SET: &str = "misconceptions";
 /// The tasks of a check that names none.
 const DEFAULT_TASKS: [&str; 4] = ["present-past", "singular-plural", "capitalise", "country-capital"];
 
@@ -48,7 +51,7 @@ pub(crate) fn examine(options: &CheckOptions) -> Result<Examined, CliError> {
     if (1..options.methods.len()).any(|i| options.methods[..i].contains(&options.methods[i])) {
         return Err(CliError::Usage("a method is asked for twice; name each once".into()));
     }
-    let tasks = tasks(options, &protocol)?;
+    let asked = asked(options, &protocol)?;
     let given = options.vector.as_ref().map(|v| read_vectors(&v.file, v.tensor.as_deref())).transpose()?;
     // Minutes of work must not end in a folder that cannot be written.
     record::check_folder(&options.out)?;
@@ -60,14 +63,14 @@ pub(crate) fn examine(options: &CheckOptions) -> Result<Examined, CliError> {
         Some(bos) => tokenizer?.with_bos(bos == OnOff::On)?,
     };
     let vector = options.vector.as_ref().zip(given).map(|(spec, file)| GivenVector::resolve(spec, &file, &model.spec));
-    let run = Run { protocol, profile, vector: vector.transpose()?, options };
+    let run = Run { protocol, profile, vector: vector.transpose()?, asked: &asked, options };
     let text = NeutralText::new(&tokenizer, &model.spec)?;
     let (cells, not_run) =
-        run.prepare(&Subject { model: &model, tokenizer: &tokenizer, neutral: Some(&text), kept: None }, &tasks)?;
+        run.prepare(&Subject { model: &model, tokenizer: &tokenizer, neutral: Some(&text), kept: None })?;
     // A task that was asked for by name runs, if only by one of the methods; so does a method.
-    let asked = !options.tasks.is_empty() || !options.methods.is_empty();
-    let by_none = |n: &&NotRun| not_run.iter().filter(|other| other.task == n.task).count() == run.ways().len();
-    if let Some(first) = not_run.iter().find(|n| cells.is_empty() || (asked && by_none(n))) {
+    let by_name = !options.tasks.is_empty() || !options.methods.is_empty();
+    let ran = |n: &&NotRun| cells.iter().any(|cell| cell.task_name() == n.task);
+    if let Some(first) = not_run.iter().find(|n| cells.is_empty() || (by_name && !ran(n))) {
         return Err(CliError::Usage(first.reason.to_string()));
     }
     let passes = Extent::Short.passes() + cells.iter().map(Cell::passes).sum::<f64>();
@@ -93,27 +96,70 @@ pub(crate) fn sizes(options: &CheckOptions) -> (Protocol, Profile) {
     (protocol, profile)
 }
 
-pub(crate) fn tasks(options: &CheckOptions, protocol: &Protocol) -> Result<Vec<Task>, CliError> {
-    let names: Vec<&str> = if options.tasks.is_empty() {
-        DEFAULT_TASKS.to_vec()
-    } else {
-        options.tasks.iter().map(|t| t.trim()).collect()
+/// What is asked: tasks with demonstrations, and sets of questions.
+pub(crate) struct Asked {
+    pub(crate) tasks: Vec<Task>,
+    sets: Vec<QuestionSet>,
+}
+
+pub(crate) fn asked(options: &CheckOptions, protocol: &Protocol) -> Result<Asked, CliError> {
+    let only_dola = options.methods == [MethodName::Dola];
+    let names: Vec<&str> = match (options.tasks.is_empty(), &options.methods[..]) {
+        (true, _) if only_dola => vec![DEFAULT_SET],
+        (true, methods) if methods.contains(&MethodName::Dola) => {
+            DEFAULT_TASKS.iter().copied().chain([DEFAULT_SET]).collect()
+        }
+        (true, _) => DEFAULT_TASKS.to_vec(),
+        (false, _) => options.tasks.iter().map(|t| t.trim()).collect(),
     };
-    let mut out: Vec<Task> = Vec::new();
+    let mut out = Asked { tasks: Vec::new(), sets: Vec::new() };
     for name in names {
         let path = Path::new(name);
         let is_file = path.extension().is_some() || name.contains(['/', '\\']) || path.is_file();
-        let task = if is_file {
-            task::load_file(path, TaskOptions { quirks: protocol.quirks, ..TaskOptions::default() })?
+        let name = if let Some(set) = builtin_set(name) {
+            out.sets.push(set.map_err(EvalError::from)?);
+            name.to_string()
+        } else if is_file && is_question_file(path) {
+            let set = load_set(path).map_err(EvalError::from)?;
+            let name = set.name.clone();
+            out.sets.push(set);
+            name
         } else {
-            task::builtin(name)?
+            let task = if is_file {
+                task::load_file(path, TaskOptions { quirks: protocol.quirks, ..TaskOptions::default() })?
+            } else {
+                task::builtin(name)?
+            };
+            let name = task.name.clone();
+            out.tasks.push(task);
+            name
         };
-        if out.iter().any(|t| t.name == task.name) {
-            return Err(CliError::Usage(format!("task '{}' is asked for twice; name each once", task.name)));
+        let all = out.tasks.iter().map(|t| &t.name).chain(out.sets.iter().map(|s| &s.name));
+        if all.filter(|other| **other == name).count() > 1 {
+            return Err(CliError::Usage(format!("task '{name}' is asked for twice; name each once")));
         }
-        out.push(task);
+    }
+    let says = |what: &str| Err(CliError::Usage(what.to_string()));
+    if options.methods.contains(&MethodName::Dola) && out.sets.is_empty() {
+        return says(
+            "DoLa scores sets of questions, and none is named; add misconceptions, or a file of TruthfulQA or FACTOR, to --tasks",
+        );
+    }
+    if out.tasks.is_empty() && (options.vector.is_some() || options.methods.iter().any(|m| *m != MethodName::Dola)) {
+        return says("sets of questions are for DoLa; name a task for the other methods, or use --methods dola");
     }
     Ok(out)
+}
+
+/// Whether a file holds questions with true and false answers, or completions: CSV, or JSON Lines of `question`.
+fn is_question_file(path: &Path) -> bool {
+    let ends = |ending: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
+    let first = || {
+        use std::io::BufRead;
+        let file = std::fs::File::open(path).ok()?;
+        std::io::BufReader::new(file).lines().map_while(Result::ok).find(|line| !line.trim().is_empty())
+    };
+    ends("csv") || (ends("jsonl") && first().is_some_and(|line| line.contains("\"question\"")))
 }
 
 /// What is run on every task.
@@ -122,6 +168,7 @@ struct Run<'a> {
     profile: Profile,
     /// The user's vector; none runs the methods.
     vector: Option<GivenVector>,
+    asked: &'a Asked,
     options: &'a CheckOptions,
 }
 
@@ -138,6 +185,7 @@ impl Way<'_> {
             Self::Vector(_) => "given vector",
             Self::Method(MethodName::Tv) => "task vectors",
             Self::Method(MethodName::Fv) => "function vectors",
+            Self::Method(MethodName::Dola) => "DoLa",
         }
     }
 }
@@ -146,29 +194,59 @@ impl Run<'_> {
     fn ways(&self) -> Vec<Way<'_>> {
         match (&self.vector, &self.options.methods[..]) {
             (Some(vector), _) => vec![Way::Vector(vector)],
-            (None, []) => vec![Way::Method(MethodName::Tv), Way::Method(MethodName::Fv)],
+            (None, []) => {
+                let of_tasks = [MethodName::Tv, MethodName::Fv].into_iter().filter(|_| !self.asked.tasks.is_empty());
+                let of_sets = [MethodName::Dola].into_iter().filter(|_| !self.asked.sets.is_empty());
+                of_tasks.chain(of_sets).map(Way::Method).collect()
+            }
             (None, methods) => methods.iter().map(|m| Way::Method(*m)).collect(),
         }
     }
 
     /// The cells of every method, task and seed, and the tasks that cannot be run on this model.
-    fn prepare(&self, subject: &Subject<'_>, tasks: &[Task]) -> Result<(Vec<Cell>, Vec<NotRun>), CliError> {
+    fn prepare(&self, subject: &Subject<'_>) -> Result<(Vec<Cell>, Vec<NotRun>), CliError> {
         let (mut cells, mut not_run) = (Vec::new(), Vec::new());
+        let mut keep = |cell: Result<Cell, EvalError>, task: &str, way: Way<'_>| match cell {
+            Ok(cell) => {
+                cells.push(cell);
+                Ok(true)
+            }
+            Err(reason @ (EvalError::TooFewItems { .. } | EvalError::TooLong { .. })) => {
+                not_run.push(NotRun { task: task.to_string(), method: way.text(), reason });
+                Ok(false)
+            }
+            Err(e) => Err(CliError::from(e)),
+        };
         for way in self.ways() {
-            for task in tasks {
+            if let Way::Method(MethodName::Dola) = way {
+                for set in &self.asked.sets {
+                    keep(self.dola(subject, set), &set.name, way)?;
+                }
+                continue;
+            }
+            for task in &self.asked.tasks {
                 for seed in (0..self.profile.seeds as u64).map(|i| self.options.seed.wrapping_add(i)) {
-                    match self.cell(subject, task, seed, way) {
-                        Ok(cell) => cells.push(cell),
-                        Err(reason @ (EvalError::TooFewItems { .. } | EvalError::TooLong { .. })) => {
-                            not_run.push(NotRun { task: task.name.clone(), method: way.text(), reason });
-                            break;
-                        }
-                        Err(e) => return Err(e.into()),
+                    if !keep(self.cell(subject, task, seed, way), &task.name, way)? {
+                        break;
                     }
                 }
             }
         }
         Ok((cells, not_run))
+    }
+
+    /// Nothing but the random layers depends on the seed: one is enough.
+    fn dola(&self, subject: &Subject<'_>, set: &QuestionSet) -> Result<Cell, EvalError> {
+        let options = DolaOptions {
+            protocol: self.protocol.clone(),
+            profile: self.profile.clone(),
+            seed: self.options.seed,
+            norm: match self.options.dola_norm {
+                Some(DolaNorm::Final) => FinalNorm::Apply,
+                Some(DolaNorm::None) | None => FinalNorm::Skip,
+            },
+        };
+        Ok(Cell::Dola(Box::new(DolaCell::prepare(subject, set, &options)?)))
     }
 
     /// The protocol's choices, but for those that were made on the command line.
@@ -210,7 +288,7 @@ impl Run<'_> {
                 let options = TaskVectorOptions { protocol, profile, seed, presented };
                 Cell::TaskVector(Box::new(TaskVectorCell::prepare(subject, task, &options)?))
             }
-            Way::Method(MethodName::Fv) => {
+            Way::Method(MethodName::Fv | MethodName::Dola) => {
                 let choices = self.choices();
                 let options = FunctionVectorOptions { protocol, choices, profile, seed, presented };
                 Cell::FunctionVector(Box::new(FunctionVectorCell::prepare(subject, task, &options)?))

@@ -10,7 +10,7 @@ use steercheck_stats::Estimate;
 
 use crate::arguments::{CheckOptions, MethodName};
 use crate::error::CliError;
-use crate::examine::{Keep, sizes, tasks};
+use crate::examine::{Keep, asked, sizes};
 use crate::models::{self, print};
 use crate::progress::line;
 use crate::tables::Flush::{Left, Right};
@@ -23,7 +23,7 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
         return Err(CliError::Usage("--explain takes the choices of function vectors apart; add --methods fv".into()));
     }
     let (protocol, _) = sizes(options);
-    let tasks = tasks(options, &protocol)?;
+    let tasks = asked(options, &protocol)?.tasks;
     record::check_folder(&options.out)?;
     let found = models::find(options.model.as_deref(), options.loading.accept_licence, false)?;
     let started = Instant::now();

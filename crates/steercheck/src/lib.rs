@@ -36,5 +36,6 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
         Command::Vector(VectorCommand::Show(options)) => vector::show(options),
         Command::Vector(VectorCommand::Export(options)) => vector::export(options),
         Command::Bench(BenchCommand::Fv(options)) => bench::function_vector(options),
+        Command::Bench(BenchCommand::Dola(options)) => bench::dola(options),
     }
 }

@@ -6,7 +6,9 @@ use steercheck_eval::card::cards;
 use steercheck_eval::{MadeVector, VectorAbout};
 use steercheck_model::{VectorFile, read_vectors, write_control_vector};
 
-use crate::arguments::{CheckOptions, ExportForm, ExportOptions, MakeOptions, MethodName, ProtocolName, ShowOptions};
+use crate::arguments::{
+    CheckOptions, ExportForm, ExportOptions, MakeOptions, MethodName, ProtocolName, ShowOptions, VectorMethod,
+};
 use crate::error::CliError;
 use crate::examine::examine;
 use crate::models::print;
@@ -17,7 +19,10 @@ pub(crate) fn make(options: &MakeOptions) -> Result<(), CliError> {
     let check = CheckOptions {
         model: options.model.clone(),
         tasks: vec![options.task.clone()],
-        methods: vec![options.method],
+        methods: vec![match options.method {
+            VectorMethod::Fv => MethodName::Fv,
+            VectorMethod::Tv => MethodName::Tv,
+        }],
         vector: None,
         positions: None,
         bos: None,
@@ -26,6 +31,7 @@ pub(crate) fn make(options: &MakeOptions) -> Result<(), CliError> {
         fv_bias: None,
         fv_effects: None,
         fv_heads: None,
+        dola_norm: None,
         protocol: ProtocolName::Rigorous,
         profile: Some(options.profile),
         seed: options.seed,
@@ -46,8 +52,8 @@ pub(crate) fn make(options: &MakeOptions) -> Result<(), CliError> {
     };
     let made = MadeVector::of(record, card, &options.out)?;
     let method = match options.method {
-        MethodName::Fv => "fv",
-        MethodName::Tv => "tv",
+        VectorMethod::Fv => "fv",
+        VectorMethod::Tv => "tv",
     };
     let to = options.to.clone().unwrap_or_else(|| PathBuf::from(format!("{}-{method}.safetensors", made.about.task)));
     made.write(&to)?;

@@ -1,7 +1,7 @@
 //! Whether the instrument can be fooled: verdicts over simulated cells whose truth is known, and over real runs in which each placebo
 //! is presented as the method. Prints markdown; fails if more than 1 % of any kind of null is called reliable or partial.
 //!
-//!     cargo run --release -p steercheck-eval --example falsify -- [MODEL.gguf [SEEDS [FAMILIES [tv|fv]]]]
+//!     cargo run --release -p steercheck-eval --example falsify -- [MODEL.gguf [SEEDS [FAMILIES [tv|fv [PLACEBO]]]]]
 
 mod real;
 mod simulate;
@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("fv") => vec![Method::FunctionVector],
         _ => vec![Method::TaskVector, Method::FunctionVector],
     };
+    let only = arguments.next();
     let mut worst: f64 = 0.0;
     if families > 0 {
         println!("### Simulated nulls: cells called reliable or partial\n");
@@ -44,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if let Some(model) = model {
         println!("\n### Placebos presented as the method on a real model\n");
-        worst = worst.max(presented(&model, &methods, seeds)?);
+        worst = worst.max(presented(&model, &methods, seeds, only.as_deref())?);
     }
     if worst > MOST {
         return Err(format!("{:.2} % of one kind of null is called reliable or partial", 100.0 * worst).into());
@@ -89,8 +90,13 @@ fn plural(n: usize) -> &'static str {
 }
 
 /// Prints verdicts by placebo; returns the share of positive ones among those that could be.
-fn presented(model: &std::path::Path, methods: &[Method], seeds: u64) -> Result<f64, Box<dyn Error>> {
-    let runs = real::run(model, methods, seeds)?;
+fn presented(
+    model: &std::path::Path,
+    methods: &[Method],
+    seeds: u64,
+    only: Option<&str>,
+) -> Result<f64, Box<dyn Error>> {
+    let runs = real::run(model, methods, seeds, only)?;
     let mut verdicts: BTreeMap<(&str, &str), BTreeMap<&str, usize>> = BTreeMap::new();
     let (mut positive, mut cells) = (0, 0);
     for real::Run { method, presented, seed, cards } in &runs {

@@ -74,8 +74,13 @@ pub(crate) struct Run {
 }
 
 /// Runs tasks with a placebo in the method's place, once per seed. Left out, and named, are tasks with too few items for the tokenizer
-/// and, after the first seed, those that were untestable with it.
-pub(crate) fn run(model: &Path, methods: &[Method], seeds: u64) -> Result<Vec<Run>, Box<dyn std::error::Error>> {
+/// and, after the first seed, those that were untestable with it. `only` names one placebo.
+pub(crate) fn run(
+    model: &Path,
+    methods: &[Method],
+    seeds: u64,
+    only: Option<&str>,
+) -> Result<Vec<Run>, Box<dyn std::error::Error>> {
     let loaded = Loaded::open(model, &LoadOptions::default())?;
     let tokenizer = loaded.tokenizer?;
     // Head outputs of one seed serve all placebos.
@@ -83,7 +88,7 @@ pub(crate) fn run(model: &Path, methods: &[Method], seeds: u64) -> Result<Vec<Ru
     let subject = Subject { model: &loaded.model, tokenizer: &tokenizer, neutral: None, kept: Some(kept.path()) };
     let mut out = Vec::new();
     for method in methods {
-        for presented in method.placebos() {
+        for presented in method.placebos().iter().filter(|p| only.is_none() || p.placebo() == only) {
             let mut names = method.tasks();
             for seed in 0..method.seeds(seeds) {
                 let mut judged = Vec::new();

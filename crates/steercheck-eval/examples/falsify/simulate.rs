@@ -115,6 +115,8 @@ fn evidence(truth: &Truth, size: Size, task: usize, rng: &mut ChaCha8Rng) -> Evi
         settings: vec![Setting::residual(1); size.seeds],
         n: size.items,
         completed: hits.clone(),
+        paired: true,
+        scoring: None,
         hits,
         answer_log_probs: Some([vec![-1.0; size.items], vec![-1.0; size.items]]),
         dose: None,

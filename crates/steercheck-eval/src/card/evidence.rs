@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::CardError;
 use crate::head_map::HeadMap;
-use crate::record::{Arm, Outcome, Plan, Record, Setting};
+use crate::record::{Arm, LayerUse, Outcome, Plan, Record, ScoredItem, Setting};
 use crate::side_effects::SideEffects;
 
 /// Outcomes of one (model, method, task), of one or more seeds on the same test items.
@@ -22,8 +22,11 @@ pub struct Evidence {
     pub hits: BTreeMap<String, Vec<Vec<bool>>>,
     /// Whether greedy decoding gives the whole answer, by arm: `[seeds][items]`.
     pub completed: BTreeMap<String, Vec<Vec<bool>>>,
+    /// Whether all arms were asked the same items.
+    pub paired: bool,
     /// Log-probabilities of the answers without steering and with it, over the seeds: `[items]` each. None where the zero-shot
     /// arm was asked other items.
+    /// Nor where answers are scored otherwise.
     pub answer_log_probs: Option<[Vec<f64>; 2]>,
     /// Shares of the full strength, and the answers' log-probabilities at each, over the seeds: `[items][shares]`.
     pub dose: Option<(Vec<f64>, Vec<Vec<f64>>)>,
@@ -37,8 +40,21 @@ pub struct Evidence {
     pub relative_norms: Vec<f64>,
     /// The tokens that the first seed's vector makes most probable; empty where there is no one vector.
     pub read_out: Vec<String>,
+    /// The scored answers of the first seed; none where answers are not scored.
+    pub scoring: Option<Scoring>,
     /// Why the run does not count; none if it does.
     pub invalid: Option<String>,
+}
+
+/// Scored answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scoring {
+    /// By arm, in the record's order.
+    pub arms: Vec<(String, Vec<ScoredItem>)>,
+    /// Tokens of all answers that the steered arm scores.
+    pub tokens: usize,
+    /// Which layers were chosen, by bucket.
+    pub layer_use: Vec<LayerUse>,
 }
 
 /// What was examined, and how.
@@ -88,22 +104,31 @@ impl Evidence {
             }
         }
         let paired = first.plan.counts.baseline == 0;
-        let by_arm = |of: fn(&Outcome) -> bool| {
+        let by_arm = |of: fn(&Arm) -> Vec<bool>| {
             let mut all: BTreeMap<String, Vec<Vec<bool>>> = BTreeMap::new();
             for arm in records.iter().flat_map(|r| &r.results.arms) {
-                all.entry(arm.name.clone()).or_default().push(arm.outcomes.iter().map(of).collect());
+                // The unsteered model goes by one name.
+                let name = if arm.name == "baseline" { "zero-shot" } else { &arm.name };
+                all.entry(name.to_string()).or_default().push(of(arm));
             }
             all
         };
+        let scored = records.iter().flat_map(|r| &r.results.arms).any(|arm| !arm.scored.is_empty());
         let log_probs = |name: &str| over_seeds(&records, |r| r.arm(name).map(answer_log_probs));
         Ok(Self {
             subject: subject(first),
             seeds: records.iter().map(|r| r.plan.seed).collect(),
             settings: records.iter().map(|r| r.results.chosen.setting.clone()).collect(),
             n: first.plan.counts.test,
-            hits: by_arm(|o| o.hit),
-            completed: by_arm(|o| o.completed),
-            answer_log_probs: if paired {
+            hits: by_arm(Arm::hits),
+            completed: if scored {
+                BTreeMap::new()
+            } else {
+                by_arm(|arm| arm.outcomes.iter().map(|o| o.completed).collect())
+            },
+            paired,
+            scoring: scoring(&records),
+            answer_log_probs: if paired && !scored {
                 log_probs("zero-shot").zip(log_probs("steered")).map(|(a, b)| [a, b])
             } else {
                 None
@@ -117,6 +142,18 @@ impl Evidence {
             invalid: records.iter().find_map(|r| invalid(r)),
         })
     }
+}
+
+fn scoring(records: &[&Record]) -> Option<Scoring> {
+    let results = &records.first()?.results;
+    let arms: Vec<(String, Vec<ScoredItem>)> = results
+        .arms
+        .iter()
+        .filter(|arm| !arm.scored.is_empty())
+        .map(|arm| (arm.name.clone(), arm.scored.clone()))
+        .collect();
+    let tokens = results.layer_use.first().map_or(0, |u| u.tokens.iter().sum());
+    (!arms.is_empty()).then(|| Scoring { arms, tokens, layer_use: results.layer_use.clone() })
 }
 
 fn same_items(a: &Record, b: &Record) -> bool {
@@ -169,6 +206,10 @@ fn dose(records: &[&Record]) -> Option<(Vec<f64>, Vec<Vec<f64>>)> {
 fn choice(record: &Record) -> Option<Choice> {
     let results = &record.results;
     let oracle_hits = results.grid.iter().map(|p| p.test).max()?;
+    if record.plan.method.name == "dola" {
+        // What the choice on all items seems to be worth, and what it is worth on items that had no part in it.
+        return Some(Choice { dev_hits: oracle_hits, dev: record.plan.counts.test, oracle_hits });
+    }
     Some(Choice { dev_hits: results.chosen.dev_hits?, dev: record.plan.counts.dev, oracle_hits })
 }
 

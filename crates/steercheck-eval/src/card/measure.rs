@@ -9,6 +9,7 @@ use steercheck_stats::{
 use super::CardError;
 use super::evidence::{Choice, Evidence, Subject};
 use super::heads::{self, HeadsMeasured};
+use super::scoring::{self, ScoringMeasured};
 use crate::record::Setting;
 use crate::side_effects::SideEffects;
 
@@ -32,8 +33,12 @@ pub struct Measured {
     pub few_shot: Option<Estimate>,
     /// Accuracy of the method as its protocol reports it.
     pub steered: Estimate,
-    /// Shares of the items whose whole answer greedy decoding gives, whatever counts as right.
-    pub completed: Completed,
+    /// Shares of the items whose whole answer greedy decoding gives, whatever counts as right; none where answers are scored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed: Option<Completed>,
+    /// What scored answers amount to besides; none where answers are not scored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scoring: Option<ScoringMeasured>,
     /// The gain: steered minus zero-shot.
     pub effect: Estimate,
     /// p of no difference between steered and zero-shot; none where the two were asked different items.
@@ -160,7 +165,7 @@ fn upper_percentile(values: &[f64], sorted: &[f64], clusters: &[usize]) -> Resul
     Ok(Estimate { point, low: low.min(point), high: high.max(point), ..beyond })
 }
 
-struct Measuring<'a> {
+pub(super) struct Measuring<'a> {
     evidence: &'a Evidence,
     bootstrap: Bootstrap,
 }
@@ -171,7 +176,7 @@ impl Measuring<'_> {
         let zero = self.per_item("zero-shot").unwrap_or_default();
         let steered = self.per_item("steered").unwrap_or_default();
         let few = self.per_item("few-shot");
-        let paired = zero.len() == steered.len() && e.answer_log_probs.is_some();
+        let paired = zero.len() == steered.len() && e.paired;
         let optimism = self.optimism()?;
         let zero_shot = share(&zero, None, LEVEL)?;
         let on_test = share(&steered, None, LEVEL)?;
@@ -201,6 +206,7 @@ impl Measuring<'_> {
             few_shot,
             steered: reported,
             completed: self.completed()?,
+            scoring: e.scoring.as_ref().map(|s| scoring::measured(s, &steered, self)).transpose()?,
             few_shot_gain,
             placebos: self.placebos(&steered)?,
             anti_steerable: self.anti_steerable()?,
@@ -218,25 +224,28 @@ impl Measuring<'_> {
     }
 
     /// Share of the seeds in which each item was right.
-    fn per_item(&self, arm: &str) -> Option<Vec<f64>> {
+    pub(super) fn per_item(&self, arm: &str) -> Option<Vec<f64>> {
         over_seeds(self.evidence.hits.get(arm)?)
     }
 
-    fn completed(&self) -> Result<Completed, Error> {
+    fn completed(&self) -> Result<Option<Completed>, Error> {
+        if self.evidence.completed.is_empty() {
+            return Ok(None);
+        }
         let of = |arm: &str| {
             let per_item = self.evidence.completed.get(arm).and_then(|seeds| over_seeds(seeds));
             per_item.map(|items| share(&items, None, LEVEL)).transpose()
         };
         let none = || share(&[], None, LEVEL);
-        Ok(Completed {
+        Ok(Some(Completed {
             zero_shot: of("zero-shot")?.map_or_else(none, Ok)?,
             few_shot: of("few-shot")?,
             steered: of("steered")?.map_or_else(none, Ok)?,
-        })
+        }))
     }
 
     /// Two-sided p of steered against another arm on the same items.
-    fn p(&self, arm: &str) -> Result<f64, Error> {
+    pub(super) fn p(&self, arm: &str) -> Result<f64, Error> {
         let hits = &self.evidence.hits;
         let (Some(a), Some(b)) = (hits.get("steered"), hits.get(arm)) else { return Ok(1.0) };
         let difference = |i: usize| a.iter().zip(b).map(|(a, b)| i64::from(a[i]) - i64::from(b[i])).sum();
@@ -245,7 +254,8 @@ impl Measuring<'_> {
 
     fn placebos(&self, steered: &[f64]) -> Result<Vec<Comparison>, Error> {
         // `zero` is the unsteered model again, or the run is invalid.
-        const ORDER: [&str; 5] = ["random-direction", "permuted", "random-heads", "shuffled-labels", "wrong-task"];
+        const ORDER: [&str; 6] =
+            ["random-direction", "permuted", "random-heads", "shuffled-labels", "wrong-task", "random-layer"];
         let mut out = Vec::new();
         for arm in ORDER {
             let Some(placebo) = self.per_item(arm) else { continue };

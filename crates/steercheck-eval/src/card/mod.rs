@@ -5,6 +5,7 @@
 mod evidence;
 mod heads;
 mod measure;
+mod scoring;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -12,7 +13,8 @@ mod wording;
 
 pub use evidence::{Choice, Evidence, Subject};
 pub use heads::{HeadsMeasured, STRONGEST, Share};
-pub use measure::{Comparison, LEVEL, Measured, Optimism, Recovery, SideEffectsMeasured};
+pub use measure::{Comparison, Completed, LEVEL, Measured, Optimism, Recovery, SideEffectsMeasured};
+pub use scoring::{Metric, ScoringMeasured};
 pub use verdict::{ALPHA, Card, ENOUGH, LEAST_GAIN, POWER, Verdict, judge};
 
 use crate::record::{Plan, Record};

@@ -184,6 +184,9 @@ fn decide(card: &Card) -> (Option<Verdict>, String) {
     if recovers_demonstrations(&m.subject.method) && !m.few_shot_gain.as_ref().is_some_and(taught) {
         return (Some(Verdict::Untestable), wording::untestable(m));
     }
+    if m.subject.method == "dola" && card.minimum_detectable_effect.is_none_or(|least| least > LEAST_GAIN) {
+        return (Some(Verdict::Untestable), wording::too_few(m, card.minimum_detectable_effect));
+    }
     if m.effect.high < 0.0 && p <= ALPHA {
         return (Some(Verdict::Harmful), wording::harmful(m));
     }

@@ -19,7 +19,8 @@ fn points(e: &Estimate) -> String {
 fn arms(m: &Measured) -> String {
     let few = m.few_shot.as_ref().map_or_else(String::new, |f| format!(", {} few-shot", percent(f.point)));
     let seeds = if m.seeds.len() > 1 { format!(" items, {} seeds", m.seeds.len()) } else { String::new() };
-    format!("{} steered, {} zero-shot{few}, n = {}{seeds}", percent(m.steered.point), percent(m.zero_shot.point), m.n)
+    let before = if m.scoring.is_some() { "unsteered" } else { "zero-shot" };
+    format!("{} steered, {} {before}{few}, n = {}{seeds}", percent(m.steered.point), percent(m.zero_shot.point), m.n)
 }
 
 pub(super) fn invalid(reason: &str) -> String {
@@ -43,6 +44,17 @@ pub(super) fn untestable(m: &Measured) -> String {
         ),
         _ => "there is no few-shot arm, so that nothing says what steering should recover".to_string(),
     }
+}
+
+pub(super) fn too_few(m: &Measured, detectable: Option<f64>) -> String {
+    let seen = detectable
+        .map_or_else(String::new, |x| format!(", which show a change of {:.0} points at the least", 100.0 * x));
+    format!(
+        "a change of {:.0} points would not be seen on {} questions{seen}; ask more of them ({})",
+        100.0 * LEAST_GAIN,
+        m.n,
+        arms(m)
+    )
 }
 
 pub(super) fn harmful(m: &Measured) -> String {

@@ -3,6 +3,7 @@
 
 mod answer;
 mod clock;
+mod dola;
 mod function_vector;
 mod posed;
 mod task_vector;
@@ -13,6 +14,7 @@ mod wrong_task;
 use std::path::Path;
 
 use answer::Later;
+pub use dola::{DolaCell, DolaOptions};
 pub use function_vector::{Choices, FunctionVectorCell, FunctionVectorOptions, Heads, Pool, ReadAt, Selection, Split};
 use posed::Posed;
 pub(crate) use posed::usable_items;
@@ -57,6 +59,8 @@ impl Presented {
 
 /// A prepared cell of any method.
 pub enum Cell {
+    /// `DoLa`.
+    Dola(Box<DolaCell>),
     /// Function vectors.
     FunctionVector(Box<FunctionVectorCell>),
     /// Task vectors.
@@ -69,6 +73,7 @@ impl Cell {
     /// Runs it. `unsteered` is the model on the neutral text; needed where side effects are measured.
     pub fn run(&self, subject: &Subject<'_>, unsteered: Option<&Unsteered>) -> Result<Finished, EvalError> {
         match self {
+            Self::Dola(cell) => cell.run(subject),
             Self::FunctionVector(cell) => cell.run(subject, unsteered),
             Self::TaskVector(cell) => cell.run(subject, unsteered),
             Self::Vector(cell) => cell.run(subject, unsteered),
@@ -78,15 +83,27 @@ impl Cell {
     /// Where the steering acts on neutral text; none where side effects are not measured.
     pub fn acts(&self) -> Option<Acts> {
         match self {
+            Self::Dola(_) => None,
             Self::FunctionVector(cell) => cell.acts(),
             Self::TaskVector(cell) => cell.acts(),
             Self::Vector(cell) => cell.acts(),
         }
     }
 
+    /// The task's name.
+    pub fn task_name(&self) -> &str {
+        match self {
+            Self::Dola(cell) => cell.task_name(),
+            Self::FunctionVector(cell) => cell.task_name(),
+            Self::TaskVector(cell) => cell.task_name(),
+            Self::Vector(cell) => cell.task_name(),
+        }
+    }
+
     /// What is run on what, for people.
     pub fn title(&self) -> String {
         match self {
+            Self::Dola(cell) => format!("DoLa, {}", cell.task_name()),
             Self::FunctionVector(cell) => format!("function vectors, {}", cell.task_name()),
             Self::TaskVector(cell) => format!("task vectors, {}", cell.task_name()),
             Self::Vector(cell) => format!("given vector, {}", cell.task_name()),
@@ -96,6 +113,7 @@ impl Cell {
     /// Work ahead in rows × blocks, as [`Model::watch`] counts it; divided by L these are tokens.
     pub fn planned_work(&self, model: &Model) -> u64 {
         match self {
+            Self::Dola(cell) => cell.planned_work(model),
             Self::FunctionVector(cell) => cell.planned_work(model),
             Self::TaskVector(cell) => cell.planned_work(model),
             Self::Vector(cell) => cell.planned_work(model),
@@ -106,6 +124,7 @@ impl Cell {
     /// does not fit in memory is read again for.
     pub fn passes(&self) -> f64 {
         match self {
+            Self::Dola(cell) => cell.passes(),
             Self::FunctionVector(cell) => cell.passes(),
             Self::TaskVector(cell) => cell.passes(),
             Self::Vector(cell) => cell.passes(),

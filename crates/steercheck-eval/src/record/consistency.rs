@@ -39,13 +39,14 @@ fn arms(record: &Record) -> Option<String> {
 fn outcomes(arm: &Arm, plan: &Plan) -> Option<String> {
     let counts = plan.counts;
     let n = if arm.name == "zero-shot" && counts.baseline > 0 { counts.baseline } else { counts.test };
-    if arm.outcomes.len() != n {
-        return Some(format!("the arm '{}' has {} outcomes of {n}", arm.name, arm.outcomes.len()));
+    let found = if plan.method.name == "dola" { arm.scored.len() } else { arm.outcomes.len() };
+    if found != n || arm.outcomes.len() + arm.scored.len() != n {
+        return Some(format!("the arm '{}' has {found} outcomes of {n}", arm.name));
     }
     if arm.outcomes.iter().any(|o| o.completed && o.rank > 0) {
         return Some(format!("the arm '{}' completes an answer whose first token is not the most probable", arm.name));
     }
-    let hits = arm.outcomes.iter().filter(|o| o.hit).count();
+    let hits = arm.hits().iter().filter(|hit| **hit).count();
     (hits != arm.hits).then(|| format!("the arm '{}' counts {} hits and lists {hits}", arm.name, arm.hits))
 }
 
@@ -76,6 +77,9 @@ fn grid(record: &Record) -> Option<String> {
     if points.iter().any(|p| p.dev > plan.counts.dev || p.test > plan.counts.test) {
         return Some("its grid counts more hits than items".into());
     }
+    if plan.method.name == "dola" {
+        return folds(record);
+    }
     let most = points.iter().map(|p| p.dev).max();
     let first = points.iter().find(|p| Some(p.dev) == most);
     match (first, results.chosen.dev_hits) {
@@ -85,6 +89,26 @@ fn grid(record: &Record) -> Option<String> {
         (None, Some(_)) => Some("it counts dev hits without a grid".into()),
         _ => None,
     }
+}
+
+/// A choice that is not the first best one on all items, folds that are not a partition of them, or that chose what is not in the grid.
+fn folds(record: &Record) -> Option<String> {
+    let (plan, results) = (&record.plan, &record.results);
+    let most = results.grid.iter().map(|p| p.test).max();
+    let first = results.grid.iter().find(|p| Some(p.test) == most);
+    if first.map(|p| &p.setting) != Some(&results.chosen.setting) && plan.protocol.name != "study" {
+        return Some("its chosen setting is not the first with the most hits".into());
+    }
+    if let Some(fold) = results.folds.iter().find(|f| !on_axes(&f.setting, &plan.grid)) {
+        return Some(format!("a fold has a setting that was not planned ({})", fold.setting));
+    }
+    if results.folds.iter().any(|f| f.hits + f.items.len() > plan.counts.test) {
+        return Some("a fold counts more hits than items".into());
+    }
+    let mut items: Vec<usize> = results.folds.iter().flat_map(|f| f.items.iter().copied()).collect();
+    items.sort_unstable();
+    let whole = items.is_empty() || items.iter().copied().eq(0..plan.counts.test);
+    (!whole).then(|| "its folds are not a partition of the items".into())
 }
 
 /// Side effects that are not as planned: missing, unplanned, of another text, of other windows.

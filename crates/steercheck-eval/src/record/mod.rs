@@ -23,7 +23,9 @@ pub use error::RecordError;
 pub use file::{Written, check_folder};
 pub(crate) use file::{clean, write_bytes, write_json};
 pub use plan::{Counts, MethodPlan, ModelPlan, Plan, SideEffectsPlan, TokenizerInfo};
-pub use results::{Arm, Chosen, Dose, ItemRecord, Items, Outcome, Point, ReadOut, Results, Shots};
+pub use results::{
+    Arm, Chosen, Dose, Fold, ItemRecord, Items, LayerUse, Outcome, Point, ReadOut, Results, ScoredItem, Shots,
+};
 pub use setting::{Setting, Value};
 
 /// Everything about a cell (model × method × task × seed).

@@ -22,6 +22,12 @@ pub struct Results {
     pub chosen: Chosen,
     /// Hits at every setting of the grid.
     pub grid: Vec<Point>,
+    /// How settings were chosen fold by fold, each reported on its own items; empty where one setting is reported on all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folds: Vec<Fold>,
+    /// Which premature layers were chosen, by bucket; empty for other methods than `DoLa`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layer_use: Vec<LayerUse>,
     /// Every arm on its items.
     pub arms: Vec<Arm>,
     /// How the answers' probabilities change with the strength, at the chosen setting; none where the method has no strength.
@@ -44,6 +50,54 @@ pub struct Results {
     /// Keys of what is kept beside the record, by name: `vectors`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub artefacts: BTreeMap<String, String>,
+}
+
+/// Items that are reported under a setting that the others chose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fold {
+    /// Their places among the test items, ascending.
+    pub items: Vec<usize>,
+    /// The first setting of the grid with the most hits on all others.
+    pub setting: Setting,
+    /// These hits.
+    pub hits: usize,
+}
+
+/// How often each layer of a bucket was chosen, over the tokens of all answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerUse {
+    /// The bucket.
+    pub bucket: String,
+    /// Its layers.
+    pub layers: Vec<usize>,
+    /// Tokens that chose each of them.
+    pub tokens: Vec<usize>,
+    /// Tokens whose two largest divergences are within 0.1 %, so that rounding chose.
+    pub tied: usize,
+}
+
+/// What an arm made of a question whose answers are scored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoredItem {
+    /// Whether the best answer scores above all false ones, strictly unless the protocol counts ties.
+    pub hit: bool,
+    /// Whether it scores the same as the highest of these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tied: bool,
+    /// One per answer, the best answer first: nats, a masked token counting -1000 where the arm masks.
+    pub scores: Vec<f64>,
+    /// Masked tokens of each answer; empty if none is masked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<usize>,
+    /// Share of the true answers in the probability of all; none for completions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mc2: Option<f64>,
+    /// Share of the true answers above all false ones; none for completions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mc3: Option<f64>,
 }
 
 /// Hits of the unsteered model with so many demonstrations.
@@ -99,14 +153,30 @@ pub struct Arm {
     pub name: String,
     /// Right answers.
     pub hits: usize,
-    /// One per item, in the order of the items.
+    /// One per item, in the order of the items; empty where answers are scored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outcomes: Vec<Outcome>,
+    /// The same where answers are scored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scored: Vec<ScoredItem>,
 }
 
 impl Arm {
     /// Counts the hits.
     pub fn new(name: &str, outcomes: Vec<Outcome>) -> Self {
-        Self { name: name.to_string(), hits: outcomes.iter().filter(|o| o.hit).count(), outcomes }
+        let hits = outcomes.iter().filter(|o| o.hit).count();
+        Self { name: name.to_string(), hits, outcomes, scored: Vec::new() }
+    }
+
+    /// The same for scored answers.
+    pub fn scored(name: &str, scored: Vec<ScoredItem>) -> Self {
+        let hits = scored.iter().filter(|o| o.hit).count();
+        Self { name: name.to_string(), hits, outcomes: Vec::new(), scored }
+    }
+
+    /// Whether each item was right.
+    pub fn hits(&self) -> Vec<bool> {
+        self.outcomes.iter().map(|o| o.hit).chain(self.scored.iter().map(|o| o.hit)).collect()
     }
 }
 

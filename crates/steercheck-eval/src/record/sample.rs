@@ -50,6 +50,8 @@ pub(crate) fn record(task: &str, seed: u64, arms: &Hits<'_>) -> Record {
         about: about(task),
         results: Results {
             conformance: None,
+            folds: Vec::new(),
+            layer_use: Vec::new(),
             chosen: Chosen { setting: Setting::residual(2), dev_hits: Some(3) },
             grid: vec![point(1, 1, 0), point(2, 3, test_hits)],
             dose: Some(Dose {

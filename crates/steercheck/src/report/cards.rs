@@ -1,11 +1,11 @@
 //! Cards as tables: the verdict with what it rests on, the placebos, how the setting was chosen, side effects.
 
 use steercheck_eval::Record;
-use steercheck_eval::card::{Card, Measured, Verdict};
+use steercheck_eval::card::{Card, Completed, Measured, Verdict};
 use steercheck_eval::record::Setting;
 use steercheck_stats::Estimate;
 
-use super::heads;
+use super::{heads, scoring};
 use crate::tables::{Flush, Table};
 
 use Flush::{Left, Right};
@@ -20,6 +20,8 @@ pub(super) fn tables(records: &[Record], cards: &[Card]) -> Vec<Table> {
         let all = [
             verdicts(&records, cards),
             placebos(cards),
+            scoring::metrics(cards),
+            scoring::layers(cards),
             choices(&cards[0], cards),
             heads::table(&records, cards),
             side_effects(cards),
@@ -35,6 +37,7 @@ pub(super) fn method_name(method: &str) -> &str {
         "task-vector" => "Task vectors",
         "function-vector" => "Function vectors",
         "vector" => "Given vector",
+        "dola" => "DoLa",
         other => other,
     }
 }
@@ -45,7 +48,7 @@ pub(super) fn percent(e: &Estimate) -> String {
 }
 
 /// `+54 [+40, +67]`, in points.
-fn points(e: &Estimate) -> String {
+pub(super) fn points(e: &Estimate) -> String {
     format!("{:+.0} [{:+.0}, {:+.0}]", 100.0 * e.point, 100.0 * e.low, 100.0 * e.high)
 }
 
@@ -80,17 +83,16 @@ fn seeds(m: &Measured) -> String {
 fn verdicts(records: &[&Record], cards: &[Card]) -> Option<Table> {
     let first = &cards.first()?.measured;
     let by_seed = cards.iter().any(|c| c.measured.spread.is_some());
+    let demonstrated = !is_scored(cards);
     let rows = cards
         .iter()
         .map(|card| {
             let m = &card.measured;
-            let mut row = vec![
-                m.subject.task.clone(),
-                percent(&m.zero_shot),
-                or_dash(m.few_shot.as_ref(), percent),
-                percent(&m.steered),
-                points(&m.effect),
-            ];
+            let mut row = vec![m.subject.task.clone(), percent(&m.zero_shot)];
+            if demonstrated {
+                row.push(or_dash(m.few_shot.as_ref(), percent));
+            }
+            row.extend([percent(&m.steered), points(&m.effect)]);
             if by_seed {
                 row.push(or_dash(m.spread.as_ref(), |s| format!("{:+.0} to {:+.0}", 100.0 * s.least, 100.0 * s.most)));
             }
@@ -98,7 +100,12 @@ fn verdicts(records: &[&Record], cards: &[Card]) -> Option<Table> {
             row
         })
         .collect();
-    let mut head = vec![("task", Left), ("zero-shot", Right), ("few-shot", Right), ("steered", Right), ("gain", Right)];
+    let mut head = if demonstrated {
+        vec![("task", Left), ("zero-shot", Right), ("few-shot", Right)]
+    } else {
+        vec![("questions", Left), ("unsteered", Right)]
+    };
+    head.extend([("steered", Right), ("gain", Right)]);
     if by_seed {
         head.push(("by seed", Right));
     }
@@ -112,8 +119,9 @@ fn verdicts(records: &[&Record], cards: &[Card]) -> Option<Table> {
         )
     } else {
         format!(
-            "n = {} test items, the same in every column; gain: steered minus zero-shot on each item, in points{}",
+            "n = {} test items, the same in every column; gain: steered minus {} on each item, in points{}",
             counts(cards),
+            if demonstrated { "zero-shot" } else { "unsteered" },
             whole_answers(cards)
         )
     };
@@ -133,17 +141,23 @@ fn verdicts(records: &[&Record], cards: &[Card]) -> Option<Table> {
 
 /// How often greedy decoding gives the whole answer, where that is not what counts as right.
 fn whole_answers(cards: &[Card]) -> String {
-    let differs = |m: &Measured| (m.completed.steered.point - m.steered.point).abs() > f64::EPSILON;
-    if !cards.iter().any(|card| differs(&card.measured)) {
+    let all: Vec<(&Measured, &Completed)> =
+        cards.iter().filter_map(|c| Some((&c.measured, c.measured.completed.as_ref()?))).collect();
+    if !all.iter().any(|(m, whole)| (whole.steered.point - m.steered.point).abs() > f64::EPSILON) {
         return String::new();
     }
     let share = |e: &Estimate| format!("{:.0}", 100.0 * e.point);
-    let one = |m: &Measured| {
-        let few_shot = or_dash(m.completed.few_shot.as_ref(), share);
-        format!("{} {} / {} / {}", m.subject.task, share(&m.completed.zero_shot), few_shot, share(&m.completed.steered))
+    let one = |(m, whole): &(&Measured, &Completed)| {
+        let few_shot = or_dash(whole.few_shot.as_ref(), share);
+        format!("{} {} / {} / {}", m.subject.task, share(&whole.zero_shot), few_shot, share(&whole.steered))
     };
-    let all: Vec<String> = cards.iter().map(|card| one(&card.measured)).collect();
+    let all: Vec<String> = all.iter().map(one).collect();
     format!("; whole answers by greedy decoding, zero-shot / few-shot / steered: {}", all.join(", "))
+}
+
+/// Whether answers are scored, so that there are no demonstrations.
+fn is_scored(cards: &[Card]) -> bool {
+    cards.iter().all(|card| card.measured.scoring.is_some())
 }
 
 /// `48`, or `55 to 72` where tasks differ in their items.
@@ -162,12 +176,11 @@ fn placebos(cards: &[Card]) -> Option<Table> {
     }
     let mut head = vec![("task", Left)];
     head.extend(names.iter().map(|name| (short(name), Right)));
-    head.extend([
-        ("steered minus\nthe closest", Right),
-        ("p after\nHolm", Right),
-        ("by few-shot\naccuracy", Right),
-        ("by few-shot\ngain", Right),
-    ]);
+    head.extend([("steered minus\nthe closest", Right), ("p after\nHolm", Right)]);
+    let demonstrated = !is_scored(cards);
+    if demonstrated {
+        head.extend([("by few-shot\naccuracy", Right), ("by few-shot\ngain", Right)]);
+    }
     let rows = cards
         .iter()
         .map(|card| {
@@ -178,17 +191,28 @@ fn placebos(cards: &[Card]) -> Option<Table> {
             row.push(or_dash(closest, |c| points(&c.advantage)));
             let at = closest.and_then(|c| placebos.iter().position(|p| p.arm == c.arm));
             row.push(or_dash(at.as_ref(), |i| p_value(card.placebo_p_adjusted[*i])));
-            row.extend([&recovery.of_accuracy, &recovery.of_gain].map(|r| or_dash(r.as_ref(), percent)));
+            if demonstrated {
+                row.extend([&recovery.of_accuracy, &recovery.of_gain].map(|r| or_dash(r.as_ref(), percent)));
+            }
             row
         })
         .collect();
     Some(Table {
-        title: "Placebos on the same items, per cent right; steered beside them and beside few-shot".into(),
+        title: if demonstrated {
+            "Placebos on the same items, per cent right; steered beside them and beside few-shot"
+        } else {
+            "Placebo on the same questions, per cent right"
+        }
+        .into(),
         head,
         rows,
-        note: "strength 0 equals the unsteered model bit for bit; every edit fired as planned; by few-shot accuracy: steered by \
-               few-shot, in per cent; by few-shot gain: gain by what few-shot gains"
-            .into(),
+        note: if demonstrated {
+            "strength 0 equals the unsteered model bit for bit; every edit fired as planned; by few-shot accuracy: steered by \
+             few-shot, in per cent; by few-shot gain: gain by what few-shot gains"
+        } else {
+            "a layer of the chosen bucket drawn for every token"
+        }
+        .into(),
     })
 }
 
@@ -200,6 +224,7 @@ fn short(name: &str) -> &'static str {
         "random-heads" => "random\nheads",
         "shuffled-labels" => "shuffled\nlabels",
         "wrong-task" => "wrong\ntask",
+        "random-layer" => "random\nlayer",
         _ => "other",
     }
 }
@@ -247,7 +272,10 @@ fn choices(first: &Card, cards: &[Card]) -> Option<Table> {
         _ => "residual",
     };
     let subject = &first.measured.subject;
+    let axes = if subject.method == "dola" { "α, bucket and log-softmax" } else { axes };
     let on = match (subject.protocol.as_str(), subject.method.as_str()) {
+        ("study", "dola") => "the reported questions, as the protocol does",
+        (_, "dola") => "all questions (each fold's own choice, made without it, is what is reported)",
         ("study", "function-vector") => "the reported items, as the protocol does (dev is test)",
         _ => "dev",
     };

@@ -3,6 +3,7 @@
 mod cards;
 mod heads;
 mod rows;
+mod scoring;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -104,10 +104,9 @@ pub(super) fn row(card: &Card) -> Vec<String> {
     out.extend(estimate(side.map(|s| s.kl)));
     out.push(number(side.map(|s| s.kl_p95.point)));
     out.extend(estimate(side.map(|s| s.delta_nll)));
-    let completed = &m.completed;
-    out.extend(
-        [Some(completed.zero_shot), completed.few_shot, Some(completed.steered)].map(|e| number(e.map(|e| e.point))),
-    );
+    let completed = m.completed.as_ref();
+    let completed = [completed.map(|c| c.zero_shot), completed.and_then(|c| c.few_shot), completed.map(|c| c.steered)];
+    out.extend(completed.map(|e| number(e.map(|e| e.point))));
     out.push(card.reason.clone());
     out
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::common::{folder, stdout, steercheck, succeeds};
 
-const HELPS: [&[&str]; 13] = [
+const HELPS: [&[&str]; 14] = [
     &["--help"],
     &["check", "--help"],
     &["models", "--help"],
@@ -18,6 +18,7 @@ const HELPS: [&[&str]; 13] = [
     &["vector", "make", "--help"],
     &["vector", "show", "--help"],
     &["vector", "export", "--help"],
+    &["bench", "dola", "--help"],
 ];
 
 fn help(arguments: &[&str]) -> String {
@@ -39,6 +40,7 @@ fn the_help_of_every_command_is_as_it_was() {
     insta::assert_snapshot!("vector_make_help", help(HELPS[10]));
     insta::assert_snapshot!("vector_show_help", help(HELPS[11]));
     insta::assert_snapshot!("vector_export_help", help(HELPS[12]));
+    insta::assert_snapshot!("bench_dola_help", help(HELPS[13]));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Drives the real binary: what it prints, what it refuses and what it leaves on disk.
 
 mod bad_input;
+mod check_dola;
 mod check_function_vector;
 mod check_real;
 mod check_tiny;

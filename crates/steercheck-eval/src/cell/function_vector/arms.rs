@@ -16,6 +16,11 @@ use crate::error::EvalError;
 use crate::record::{Arm, Dose};
 use crate::sample;
 
+/// The placebo of other heads.
+const RANDOM_HEADS: &str = "random-heads";
+/// Other heads carry something of the task, too, and some sets of them more than others: the method must be better than the best of so many.
+pub(super) const RANDOM_DRAWS: usize = 10;
+
 /// Mean head outputs of other prompts than the method's; none where they are not needed.
 pub(super) struct OtherMeans {
     pub(super) shuffled: Option<HeadMeans>,
@@ -45,17 +50,20 @@ impl FunctionVectorCell {
         let injection = chosen.injection(&vectors.run);
         let mut edits: Vec<Vec<Edit>> = vec![Vec::new(), vec![injection.edit()]];
         if self.has_placebos() {
-            names.extend(["zero", "random-direction", "random-heads", "shuffled-labels", "wrong-task"]);
+            names.extend(["zero", "random-direction", "shuffled-labels", "wrong-task"]);
+            names.extend([RANDOM_HEADS; RANDOM_DRAWS]);
             edits.push(vec![injection.scaled(0.0).edit()]);
             let method = &vectors.method[chosen.vector];
             let seed = |purpose: &str| sample::derived_seed(self.plan.seed, purpose, 0);
             let placebos = [
                 random_twin(&injection.vector, seed("random-direction")),
-                self.of_other_heads(subject, extracted, method, seed("random-heads"))?,
                 self.of_other_prompts(subject, method, vectors.other.shuffled.as_ref())?,
                 self.of_other_prompts(subject, method, vectors.other.wrong.as_ref())?,
             ];
-            edits.extend(placebos.into_iter().map(|vector| vec![injection.with(vector).edit()]));
+            let draw = |i| sample::derived_seed(self.plan.seed, RANDOM_HEADS, i);
+            let of_heads = (0..RANDOM_DRAWS).map(|i| self.of_other_heads(subject, extracted, method, draw(i)));
+            let of_heads = of_heads.collect::<Result<Vec<_>, _>>()?;
+            edits.extend(placebos.into_iter().chain(of_heads).map(|vector| vec![injection.with(vector).edit()]));
             edits.extend(PARTS.map(|share| vec![injection.scaled(share).edit()]));
         }
         // One vector for all items.
@@ -67,7 +75,7 @@ impl FunctionVectorCell {
         }
         variants::check_zero(&self.task, &arms[0], &arms[2])?;
         let dose = run.dose(&arms[0], &arms[1], names.len());
-        Ok(Steered { arms, dose: Some(dose) })
+        Ok(Steered { arms: strongest_draw(arms), dose: Some(dose) })
     }
 
     /// The test items behind demonstrations that have each other's answers, unsteered and steered.
@@ -114,7 +122,8 @@ impl FunctionVectorCell {
         method: &FunctionVector,
         seed: u64,
     ) -> Result<Arc<[f32]>, EvalError> {
-        let heads = random_heads(&method.heads, subject.model.spec.heads, seed);
+        let spec = &subject.model.spec;
+        let heads = random_heads(&method.heads, spec.depth(), spec.heads, seed);
         self.sum(subject, &extracted.means, &heads)
     }
 
@@ -138,6 +147,16 @@ impl FunctionVectorCell {
         let mut made = function_vector::vectors(subject.model, means, heads, &[heads.len()], self.bias)?;
         Ok(made.swap_remove(0).vector)
     }
+}
+
+/// Of the draws of random heads the first with the most hits.
+fn strongest_draw(arms: Vec<Arm>) -> Vec<Arm> {
+    let (mut draws, mut out): (Vec<Arm>, Vec<Arm>) = arms.into_iter().partition(|arm| arm.name == RANDOM_HEADS);
+    let most = draws.iter().map(|arm| arm.hits).max();
+    if let Some(at) = draws.iter().position(|arm| Some(arm.hits) == most) {
+        out.push(draws.swap_remove(at));
+    }
+    out
 }
 
 /// A random direction of the same norm.

@@ -4,6 +4,7 @@ use steercheck_model::{Model, ModelError, bytes_text};
 use steercheck_steer::function_vector::HeadMeans;
 use steercheck_steer::reading::rows_at_once;
 
+use super::arms::RANDOM_DRAWS;
 use super::draws::Shown;
 use super::{Asked, FunctionVectorCell, zero_shot};
 use crate::cell::Subject;
@@ -32,7 +33,7 @@ impl FunctionVectorCell {
         let above = |residual: usize| depth - residual as u64;
         let swept = self.items().count() as u64 * self.places.iter().map(|p| above(p.residual)).sum::<u64>();
         // The chosen residual is not known yet: half-way is a fair guess.
-        let arms = (self.test.len() * (9 + PARTS.len())) as u64 * depth / 2;
+        let arms = (self.test.len() * (8 + RANDOM_DRAWS + PARTS.len())) as u64 * depth / 2;
         (made + presented + asked) * depth + heads + swept + arms
     }
 

@@ -46,7 +46,7 @@ const READ_OUT: usize = 10;
 /// Items are split the same way for every seed.
 const SPLIT_SEED: u64 = 0;
 /// Counted up when the results change.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The arms of a protocol with placebos, in the order of records and tables. The last two ask with demonstrations that have each
 /// other's answers; the vector acts there as it does on zero-shot prompts.
@@ -181,6 +181,8 @@ impl FunctionVectorCell {
             about: self.about.clone(),
             results: Results {
                 conformance: None,
+                folds: Vec::new(),
+                layer_use: Vec::new(),
                 chosen: Chosen { setting: chosen.setting(), dev_hits: Some(most) },
                 grid: self.places.iter().zip(dev_hits.into_iter().zip(test_hits)).map(point).collect(),
                 arms,

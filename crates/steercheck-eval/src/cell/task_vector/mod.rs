@@ -136,6 +136,8 @@ impl TaskVectorCell {
             about: self.about.clone(),
             results: Results {
                 conformance: None,
+                folds: Vec::new(),
+                layer_use: Vec::new(),
                 chosen: Chosen { setting: Setting::residual(chosen), dev_hits: Some(dev_hits) },
                 grid: residuals.iter().zip(dev_curve.into_iter().zip(test_curve)).map(point).collect(),
                 arms,

@@ -77,6 +77,8 @@ impl VectorCell {
             about: self.about.clone(),
             results: Results {
                 conformance: None,
+                folds: Vec::new(),
+                layer_use: Vec::new(),
                 chosen: Chosen { setting: self.setting.clone(), dev_hits: None },
                 grid: Vec::new(),
                 arms,

@@ -1,4 +1,4 @@
-//! Benchmarks that anyone can run: the fast path beside the naive one, on the same work, in one run.
+//! Effects of all heads: the fast path beside the naive one.
 
 use std::time::Instant;
 
