@@ -129,12 +129,11 @@ fn the_study_reports_what_its_own_questions_chose_and_counts_tied_completions() 
     assert_eq!(record["results"]["folds"], Value::Null);
     assert_eq!(record["results"]["chosen"]["setting"]["post-softmax"], "yes");
     // The same completion twice: a tie.
-    let rows: String = (0..12).map(|i| format!("w{i} w{},w3 w4,w5 w{i},w5 w{i}\n", i + 20)).collect();
-    std::fs::write(
-        here.path().join("news.csv"),
-        format!("full_prefix,completion,contradiction_0,contradiction_1\n{rows}"),
-    )
-    .unwrap();
+    let mut rows = String::from("full_prefix,completion,contradiction_0,contradiction_1\n");
+    for i in 0..12 {
+        writeln!(rows, "w{i} w{},w3 w4,w5 w{i},w5 w{i}", i + 20).unwrap();
+    }
+    std::fs::write(here.path().join("news.csv"), rows).unwrap();
     succeeds(here.path(), &["check", "tiny", "--methods", "dola", "--tasks", "news.csv", "--out", "other"]);
 }
 
