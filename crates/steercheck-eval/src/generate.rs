@@ -3,6 +3,7 @@
 use rand::RngExt;
 use serde::Serialize;
 use steercheck_model::{Edit, EditedPrompt, Model, Positions, Receipt, Tokenizer};
+use steercheck_steer::dola::{Config, Readout, contrasted, penalise};
 use steercheck_steer::given_vector::{GivenVector, Where};
 use steercheck_steer::reading::most_probable;
 
@@ -99,6 +100,77 @@ pub fn generate(
         })
     };
     all.into_iter().zip(first).map(one).collect()
+}
+
+/// How a contrast of layers generates.
+#[derive(Debug, Clone)]
+pub struct Contrast {
+    /// Layers and α; the layer that diverges most is chosen.
+    pub config: Config,
+    /// How distributions are read.
+    pub readout: Readout,
+    /// 1 for none.
+    pub repetition_penalty: f64,
+}
+
+/// One token of a contrasted text.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Contrasting {
+    /// The token.
+    pub token: u32,
+    /// Its text.
+    pub text: String,
+    /// The premature residual that its distribution was contrasted with.
+    pub layer: usize,
+    /// ln p − ln q, in nats.
+    pub score: f64,
+    /// Tokens that α left to choose from.
+    pub kept: usize,
+}
+
+/// Goes on with a prompt by `DoLa` (Chuang et al. 2023). The log-probabilities are the model's own.
+pub fn generate_contrasted(
+    model: &Model,
+    tokenizer: &Tokenizer,
+    prompt: &str,
+    contrast: &Contrast,
+    tokens: usize,
+    choice: Choice,
+) -> Result<(Generated, Vec<Contrasting>), EvalError> {
+    let ids = tokenizer.encode(prompt)?;
+    let ends = tokenizer.ends();
+    let mut draws = Draws::new(choice);
+    let mut seen = ids.clone();
+    let (mut steps, mut first, mut log_prob) = (Vec::new(), Vec::new(), 0.0);
+    let chosen = model.continue_by_residuals(&ids, tokens, &ends, |residuals| {
+        let found = contrasted(model, residuals, &contrast.config, contrast.readout)?;
+        let mut scores = found.scores.clone();
+        if (contrast.repetition_penalty - 1.0).abs() > 0.0 {
+            penalise(&mut scores, &seen, contrast.repetition_penalty);
+        }
+        if first.is_empty() {
+            first = most_probable(&scores, FIRST);
+        }
+        let token = draws.next(&scores);
+        log_prob += f64::from(found.log_p[token as usize]);
+        seen.push(token);
+        steps.push((token, found.layer, f64::from(found.scores[token as usize]), found.kept));
+        Ok(token)
+    })?;
+    let read = |(token, log_prob): (u32, f64)| Ok(ReadOut { token, text: tokenizer.decode(&[token])?, log_prob });
+    let first: Vec<(u32, f64)> = first.into_iter().filter(|(_, log_prob)| log_prob.is_finite()).collect();
+    let generated = Generated {
+        text: tokenizer.decode(&chosen)?,
+        first: first.into_iter().map(read).collect::<Result<_, EvalError>>()?,
+        ended: chosen.last().is_some_and(|t| ends.contains(t)),
+        log_prob,
+        tokens: chosen,
+        receipts: Vec::new(),
+    };
+    let step = |(token, layer, score, kept): (u32, usize, f64, usize)| {
+        Ok(Contrasting { token, text: tokenizer.decode(&[token])?, layer, score, kept })
+    };
+    Ok((generated, steps.into_iter().map(step).collect::<Result<_, EvalError>>()?))
 }
 
 /// The draws of one text.

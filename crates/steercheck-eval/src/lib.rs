@@ -8,6 +8,7 @@ mod error;
 pub mod explain;
 pub mod generate;
 mod head_map;
+pub mod lens;
 mod made_vector;
 pub mod prompt;
 pub mod protocol;

@@ -70,11 +70,20 @@ pub(crate) struct Decoder<'a> {
     written: Option<Written>,
     /// Residual L at the last token of every sequence, `[sequences, D]`.
     pub(crate) top: Tensor,
+    /// Residuals 0..=L there, `[sequences, D]` each; empty unless they are kept.
+    residuals: Vec<Tensor>,
+    keep_residuals: bool,
 }
 
 impl<'a> Decoder<'a> {
     /// Runs the prompts; at most `capacity` tokens may be added to each.
-    fn new(model: &'a Model, segments: &[Segment<'_>], prompts: Vec<Vec<u32>>, capacity: usize) -> Result<Self> {
+    fn new(
+        model: &'a Model,
+        segments: &[Segment<'_>],
+        prompts: Vec<Vec<u32>>,
+        capacity: usize,
+        keep_residuals: bool,
+    ) -> Result<Self> {
         for prompt in &prompts {
             model.check_tokens(prompt)?;
             let (n, most) = (prompt.len(), model.spec.max_positions);
@@ -92,7 +101,7 @@ impl<'a> Decoder<'a> {
             .map(|s| if whole { (s.length + capacity, s.length + capacity) } else { (s.entry.rows(), s.length) })
             .collect();
         model.check_budget(model.bytes_of_decoding(&sizes, capacity))?;
-        let out = run::run(model, segments, &Keep { key_values: !whole, ..Keep::default() })?;
+        let out = run::run(model, segments, &keep(segments, !whole, keep_residuals))?;
         let mut sequences: Vec<Sequence> =
             prompts.into_iter().zip(segments).map(|(tokens, s)| Sequence::new(tokens, s.edits)).collect();
         let store = Arc::new(out.key_values);
@@ -102,7 +111,8 @@ impl<'a> Decoder<'a> {
                 sequence.past = past(segment, &store, out.first_row[i], model.spec.depth());
             }
         }
-        let mut decoder = Self { model, sequences, written: None, top: out.top };
+        let residuals = out.residual;
+        let mut decoder = Self { model, sequences, written: None, top: out.top, residuals, keep_residuals };
         if !whole {
             decoder.reserve(capacity)?;
         }
@@ -147,7 +157,7 @@ impl<'a> Decoder<'a> {
                 Segment { entry, context: Context::Past(&s.past), start, length, edits }
             })
             .collect();
-        let out = run::run(self.model, &segments, &Keep { key_values: true, ..Keep::default() })?;
+        let out = run::run(self.model, &segments, &keep(&segments, true, self.keep_residuals))?;
         if let Some(written) = &mut self.written {
             // Rows are the sequences in order, as all enter at once.
             let rows = |t: &Tensor| -> Result<Tensor> { Ok(t.transpose(0, 1)?.unsqueeze(2)?.contiguous()?) };
@@ -165,17 +175,17 @@ impl<'a> Decoder<'a> {
                 sequence.receipts[*i].extend(receipt);
             }
         }
-        self.top = out.top;
+        (self.top, self.residuals) = (out.top, out.residual);
         Ok(())
     }
 
     fn step_whole(&mut self) -> Result<()> {
         let segments: Vec<Segment<'_>> = self.sequences.iter().map(|s| whole(&s.tokens, &s.edits)).collect();
-        let out = run::run(self.model, &segments, &Keep::default())?;
+        let out = run::run(self.model, &segments, &keep(&segments, false, self.keep_residuals))?;
         for (sequence, receipts) in self.sequences.iter_mut().zip(out.receipts) {
             sequence.receipts = receipts;
         }
-        self.top = out.top;
+        (self.top, self.residuals) = (out.top, out.residual);
         Ok(())
     }
 
@@ -236,6 +246,13 @@ impl<'a> Decoder<'a> {
     }
 }
 
+/// What a step keeps: residuals at the last token of every sequence, where they are wanted.
+fn keep(segments: &[Segment<'_>], key_values: bool, residuals: bool) -> Keep {
+    let last = |(i, s): (usize, &Segment<'_>)| (i, s.entry.rows() - 1);
+    let residual = if residuals { segments.iter().enumerate().map(last).collect() } else { Vec::new() };
+    Keep { residual, key_values, ..Keep::default() }
+}
+
 /// A sequence from its first token on.
 fn whole<'a>(tokens: &'a [u32], edits: &'a [Edit]) -> Segment<'a> {
     let entry = Entry::Tokens(Cow::Borrowed(tokens));
@@ -267,7 +284,7 @@ impl Model {
         }
         let segments: Vec<Segment<'_>> = prompts.iter().map(|p| whole(&p.tokens, &p.edits)).collect();
         let prompts = prompts.iter().map(|p| p.tokens.clone()).collect();
-        Decoder::new(self, &segments, prompts, tokens.saturating_sub(1))?.greedily(tokens)
+        Decoder::new(self, &segments, prompts, tokens.saturating_sub(1), false)?.greedily(tokens)
     }
 
     /// As [`Model::continue_greedily`], with every next token taken from the logits `[vocab]` by `choose`, which is told the
@@ -287,14 +304,40 @@ impl Model {
         }
         let segments: Vec<Segment<'_>> = prompts.iter().map(|p| whole(&p.tokens, &p.edits)).collect();
         let prompts = prompts.iter().map(|p| p.tokens.clone()).collect();
-        Decoder::new(self, &segments, prompts, tokens.saturating_sub(1))?.by_choice(tokens, ends, choose)
+        Decoder::new(self, &segments, prompts, tokens.saturating_sub(1), false)?.by_choice(tokens, ends, choose)
+    }
+
+    /// Goes on with a prompt by tokens that `choose` takes from residuals 0..=L at its last token, `[1, D]` each, until it takes one of
+    /// `ends`; each step runs the new token alone.
+    pub fn continue_by_residuals(
+        &self,
+        prompt: &[u32],
+        tokens: usize,
+        ends: &[u32],
+        mut choose: impl FnMut(&[Tensor]) -> Result<u32>,
+    ) -> Result<Vec<u32>> {
+        self.check_tokens(prompt)?;
+        let segments = [whole(prompt, &[])];
+        let mut decoder = Decoder::new(self, &segments, vec![prompt.to_vec()], tokens.saturating_sub(1), true)?;
+        let mut chosen = Vec::with_capacity(tokens);
+        for i in 0..tokens {
+            let token = choose(&decoder.residuals)?;
+            chosen.push(token);
+            if ends.contains(&token) {
+                break;
+            }
+            if i + 1 < tokens {
+                decoder.step(&[token])?;
+            }
+        }
+        Ok(chosen)
     }
 
     /// As [`Model::continue_greedily`], for rows over prefixes: what comes before a row's first edit is not run again.
     pub fn continue_rows_greedily(&self, rows: &[Row<'_>], tokens: usize) -> Result<Vec<Continuation>> {
         let segments = self.row_segments(rows)?;
         let prompts = rows.iter().map(Row::tokens).collect();
-        Decoder::new(self, &segments, prompts, tokens.saturating_sub(1))?.greedily(tokens)
+        Decoder::new(self, &segments, prompts, tokens.saturating_sub(1), false)?.greedily(tokens)
     }
 
     /// Bytes besides weights and prefixes that greedy continuations by `tokens` tokens will take at most, of so many prompts

@@ -68,6 +68,9 @@ pub(crate) enum Command {
     /// Let a model go on with a prompt, unsteered and steered
     #[command(after_help = GENERATE_HELP)]
     Generate(GenerateOptions),
+    /// Show what every residual of a prompt would say next: the logit lens
+    #[command(after_help = LENS_HELP)]
+    Lens(LensOptions),
     /// Make, show and export vectors
     #[command(subcommand)]
     Vector(VectorCommand),
@@ -88,7 +91,32 @@ pub(crate) enum ModelsCommand {
     Verify(VerifyOptions),
 }
 
+const LENS_HELP: &str = "\
+Example:
+  steercheck lens smollm2-135m-instruct 'The capital of France is'";
+
+#[derive(Debug, Args)]
+pub(crate) struct LensOptions {
+    #[arg(help = MODEL_HELP)]
+    pub(crate) model: String,
+    /// The prompt; `\n` stands for a line break
+    pub(crate) prompt: String,
+    /// Leave out the final norm before the head
+    #[arg(long)]
+    pub(crate) no_norm: bool,
+    /// Show the last N positions alone
+    #[arg(long, value_name = "N", value_parser = parse_tokens)]
+    pub(crate) positions: Option<usize>,
+    /// Print JSON: every residual and position, with the token that does follow
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) loading: Loading,
+}
+
 const GENERATE_HELP: &str = "\
+With --dola: --alpha SHARE (0.1), --repetition-penalty FACTOR (1), --trace for the layer of every token
+
 Example:
   steercheck generate smollm2-135m-instruct 'Q: walk\nA:' --vector past.safetensors --where last";
 
@@ -104,6 +132,18 @@ pub(crate) struct GenerateOptions {
     /// Tokens it is added at: the `last` of the prompt (default), that and every one `generated`, or `all`
     #[arg(long = "where", value_enum, value_name = "TOKENS", hide_possible_values = true, requires = "vector")]
     pub(crate) positions: Option<ActingAt>,
+    /// Contrast layers while decoding (DoLa): `low`, `high` or residuals such as 0,2,4
+    #[arg(long, value_name = "LAYERS", conflicts_with = "vector")]
+    pub(crate) dola: Option<String>,
+    /// Only tokens at least so probable as this share of the most probable one
+    #[arg(long, hide = true, value_name = "SHARE", default_value_t = 0.1, value_parser = parse_alpha, requires = "dola")]
+    pub(crate) alpha: f64,
+    /// Makes tokens that were there before less likely
+    #[arg(long, hide = true, value_name = "FACTOR", default_value_t = 1.0, value_parser = parse_temperature, requires = "dola")]
+    pub(crate) repetition_penalty: f64,
+    /// Show the layer of every token
+    #[arg(long, hide = true, requires = "dola")]
+    pub(crate) trace: bool,
     /// Most tokens to generate
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = parse_tokens)]
     pub(crate) tokens: usize,
@@ -452,6 +492,10 @@ fn parse_tokens(text: &str) -> Result<usize, String> {
 fn parse_temperature(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|t| t.is_finite() && *t > 0.0);
     number.ok_or_else(|| "write a number above 0; leave the option out to take the most probable token".into())
+}
+
+fn parse_alpha(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|p| *p >= 0.0 && *p <= 1.0).ok_or_else(|| "write a number from 0 to 1".into())
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {

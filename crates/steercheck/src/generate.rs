@@ -1,7 +1,8 @@
 //! `steercheck generate`.
 
-use steercheck_eval::generate::{Acting, Choice, Generated, generate};
-use steercheck_model::{Loaded, read_vectors};
+use steercheck_eval::generate::{Acting, Choice, Contrast, Contrasting, Generated, generate, generate_contrasted};
+use steercheck_model::{FinalNorm, HeadKind, Loaded, Model, read_vectors};
+use steercheck_steer::dola::{Choice as Layers, Config, Measure, Readout, bucket};
 use steercheck_steer::given_vector::GivenVector;
 
 use crate::arguments::{ActingAt, GenerateOptions};
@@ -9,7 +10,8 @@ use crate::error::CliError;
 use crate::loading;
 use crate::models::{self, print};
 use crate::progress::line;
-use crate::tables::wrapped;
+use crate::tables::Flush::{Left, Right};
+use crate::tables::{plain, wrapped};
 
 /// Runs the command.
 pub(crate) fn run(options: &GenerateOptions) -> Result<(), CliError> {
@@ -34,7 +36,14 @@ pub(crate) fn run(options: &GenerateOptions) -> Result<(), CliError> {
     };
     let prompt = options.prompt.replace("\\n", "\n");
     let steering = vector.as_ref().map(|v| (v, acting));
-    let texts = generate(&model, &tokenizer, &prompt, steering, options.tokens, choice)?;
+    let mut texts = generate(&model, &tokenizer, &prompt, steering, options.tokens, choice)?;
+    let mut steps = Vec::new();
+    if let Some(layers) = &options.dola {
+        let contrast = contrast(&model, layers, options)?;
+        let (text, found) = generate_contrasted(&model, &tokenizer, &prompt, &contrast, options.tokens, choice)?;
+        texts.push(text);
+        steps = found;
+    }
     if options.json {
         let json = serde_json::json!({
             "model": model.info.name,
@@ -43,6 +52,7 @@ pub(crate) fn run(options: &GenerateOptions) -> Result<(), CliError> {
             "where": vector.as_ref().map(|_| acting),
             "unsteered": texts.first(),
             "steered": texts.get(1),
+            "trace": options.dola.as_ref().map(|_| &steps),
         });
         return print(&format!("{json:#}\n"));
     }
@@ -50,11 +60,56 @@ pub(crate) fn run(options: &GenerateOptions) -> Result<(), CliError> {
         (Some(vector), Acting::Last) => heading(vector, "at the prompt's last token"),
         (Some(vector), Acting::Generated) => heading(vector, "at the prompt's last token and every one after it"),
         (Some(vector), Acting::All) => heading(vector, "at every token"),
-        (None, _) => String::new(),
+        (None, _) => format!("DoLa: layers {}, alpha {}", options.dola.as_deref().unwrap_or_default(), options.alpha),
     };
     let mut out = section("unsteered", &texts[0]);
     out.extend(texts.get(1).map(|text| format!("\n{}", section(&steered, text))));
+    out.extend(options.trace.then(|| format!("\n{}\n", trace(&steps))));
     print(&out)
+}
+
+/// `low` and `high` are the lower and the upper half of the layers, as in transformers.
+fn contrast(model: &Model, layers: &str, options: &GenerateOptions) -> Result<Contrast, CliError> {
+    let depth = model.spec.depth();
+    let candidates: Vec<usize> = match layers {
+        "low" => bucket(depth, 0.0, 0.5),
+        "high" => bucket(depth, 0.5, 1.0),
+        list => {
+            let parsed: Result<Vec<usize>, _> = list.split(',').map(|l| l.trim().parse::<usize>()).collect();
+            let wrong = || {
+                CliError::Usage(format!(
+                    "--dola {list}: write low, high, or residuals from 0 to {} such as 0,2,4",
+                    depth - 1
+                ))
+            };
+            let mut layers = parsed.map_err(|_| wrong())?;
+            layers.sort_unstable();
+            layers.dedup();
+            if layers.last().is_none_or(|l| *l >= depth) {
+                return Err(wrong());
+            }
+            layers
+        }
+    };
+    Ok(Contrast {
+        config: Config {
+            alpha: options.alpha,
+            candidates: candidates.into(),
+            choice: Layers::Largest(Measure::Paper),
+            post_softmax: false,
+        },
+        readout: Readout { norm: FinalNorm::Skip, mature: HeadKind::Full, premature: HeadKind::Full },
+        repetition_penalty: options.repetition_penalty,
+    })
+}
+
+/// A line per token.
+fn trace(steps: &[Contrasting]) -> String {
+    let rows: Vec<Vec<String>> = steps
+        .iter()
+        .map(|s| vec![format!("{:?}", s.text), s.layer.to_string(), format!("{:.2}", s.score), s.kept.to_string()])
+        .collect();
+    plain(&[("token", Left), ("layer", Right), ("ln p / q", Right), ("to choose from", Right)], &rows)
 }
 
 /// `steered: residual 8, norm 62.1, at the prompt's last token`.

@@ -9,6 +9,7 @@ mod error;
 mod examine;
 mod explain;
 mod generate;
+mod lens;
 mod loading;
 mod machine;
 mod models;
@@ -31,6 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
         Command::Models(ModelsCommand::List(options)) => models::list(options),
         Command::Models(ModelsCommand::Get(options)) => models::get(options),
         Command::Models(ModelsCommand::Verify(options)) => verify::run(options),
+        Command::Lens(options) => lens::run(options),
         Command::Generate(options) => generate::run(options),
         Command::Vector(VectorCommand::Make(options)) => vector::make(options),
         Command::Vector(VectorCommand::Show(options)) => vector::show(options),

@@ -115,7 +115,7 @@ pub(crate) fn csv(head: &[&str], rows: &[Vec<String>]) -> String {
 
 /// A table of at most [`WIDTH`] columns of the terminal: what does not fit beside the first column follows in tables of its own, each
 /// with the first column again.
-fn stacked(head: &[(&str, Flush)], rows: &[Vec<String>]) -> String {
+pub(crate) fn stacked(head: &[(&str, Flush)], rows: &[Vec<String>]) -> String {
     let width = |i: usize| {
         let cells = rows.iter().map(|row| row[i].as_str());
         let lines = std::iter::once(head[i].0).chain(cells).flat_map(str::lines);

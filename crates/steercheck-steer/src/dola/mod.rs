@@ -3,10 +3,12 @@
 //! a choice among these numbers.
 
 mod config;
+mod decode;
 mod math;
 mod row;
 mod score;
 
 pub use config::{Choice, Config, Measure, Scored, bucket};
+pub use decode::{Contrasted, contrasted, penalise};
 pub use row::LayerScores;
 pub use score::{LayerScore, Readout, Scorable, Scores, TokenScores, score};

@@ -11,6 +11,8 @@ pub(super) struct Mature {
     log_sum: f64,
     /// The largest ln p.
     most: f64,
+    /// The same as `log_p` has it.
+    most_rounded: f32,
 }
 
 impl Mature {
@@ -31,12 +33,22 @@ impl Mature {
         // In two steps, since the sum may be far from what f32 holds exactly.
         let shift = total.ln() as f32;
         let log_p = logits.iter().map(|l| (l - top) - shift).collect();
-        Some(Self { log_p, p, log_sum, most: f64::from(top) - log_sum })
+        Some(Self { log_p, p, log_sum, most: f64::from(top) - log_sum, most_rounded: 0.0 - shift })
     }
 
     /// ln p of a token, in f64.
     pub(super) fn log_p(&self, logits: &[f32], token: u32) -> f64 {
         f64::from(logits[token as usize]) - self.log_sum
+    }
+
+    /// ln p of every token.
+    pub(super) fn log_probs(&self) -> &[f32] {
+        &self.log_p
+    }
+
+    /// The smallest ln p that α does not mask, comparable with [`Mature::log_probs`]: at α = 1 the most probable token stays.
+    pub(super) fn threshold(&self, alpha: f64) -> f32 {
+        self.most_rounded + alpha.ln() as f32
     }
 
     /// The largest ln p.
@@ -56,6 +68,13 @@ pub struct LayerScores {
     pub normaliser: f64,
     /// ln q of every token asked for.
     pub log_q: Vec<f64>,
+}
+
+/// ln p − ln q of every token, `[vocab]`.
+pub(super) fn contrast(mature: &Mature, logits: &[f32]) -> Vec<f32> {
+    let top = max(logits.len(), |i| logits[i]);
+    let shift = sum(logits.len(), |i| exp(logits[i] - top)).ln() as f32;
+    mature.log_p.iter().zip(logits).map(|(log_p, l)| log_p - ((l - top) - shift)).collect()
 }
 
 /// Compares a row of premature logits with the mature distribution. `scratch` is `[vocab]`. `None` if a logit is NaN or infinite.

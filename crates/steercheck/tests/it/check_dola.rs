@@ -156,3 +156,40 @@ fn what_does_not_suit_the_method_is_said() {
     std::fs::write(here.path().join("long.csv"), long).unwrap();
     says_of(&["check", "tiny", "--methods", "dola", "--tasks", "long.csv"], &["context has 64"]);
 }
+
+#[test]
+fn text_is_generated_with_the_layer_of_every_token() {
+    let here = folder();
+    if tiny_model(here.path()).is_none() {
+        return;
+    }
+    let run = |options: &[&str]| {
+        let arguments = ["generate", "tiny", "w1 w2 w3", "--tokens", "5"];
+        succeeds(here.path(), &arguments.iter().chain(options).copied().collect::<Vec<_>>())
+    };
+    says(
+        &run(&["--dola", "low", "--trace"]),
+        &["unsteered", "DoLa: layers low, alpha 0.1", "ln p / q", "to choose from"],
+    );
+    let json: Value = serde_json::from_str(&run(&["--dola", "0,2", "--alpha", "0", "--json"])).unwrap();
+    let steps = list(&json["trace"]);
+    assert_eq!(steps.len(), 5);
+    for step in steps {
+        assert!(step["layer"] == 0 || step["layer"] == 2, "{step}");
+        assert_eq!(step["kept"], 160, "no mask at alpha 0: {step}");
+    }
+    let tokens: Vec<&Value> = steps.iter().map(|s| &s["token"]).collect();
+    assert_eq!(tokens, list(&json["steered"]["tokens"]).iter().collect::<Vec<_>>());
+    // At alpha 1 the most probable token alone is left: the text of the model itself.
+    let certain: Value = serde_json::from_str(&run(&["--dola", "high", "--alpha", "1", "--json"])).unwrap();
+    assert_eq!(certain["steered"]["tokens"], certain["unsteered"]["tokens"]);
+    let sampled = |seed: &str| run(&["--dola", "low", "--temperature", "2", "--seed", seed, "--alpha", "0.01"]);
+    assert_eq!(sampled("3"), sampled("3"));
+    let penalised: Value =
+        serde_json::from_str(&run(&["--dola", "0", "--alpha", "0", "--repetition-penalty", "50", "--json"])).unwrap();
+    let tokens = list(&penalised["steered"]["tokens"]);
+    assert!(tokens.iter().enumerate().all(|(i, t)| !tokens[..i].contains(t)), "{tokens:?}");
+    let refused = |layers: &str| refusal(here.path(), &["generate", "tiny", "w1", "--dola", layers]);
+    says(&refused("3"), &["residuals from 0 to 2"]);
+    says(&refused("middle"), &["write low, high, or residuals"]);
+}

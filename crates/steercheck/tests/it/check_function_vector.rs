@@ -190,5 +190,5 @@ fn choices_that_do_not_go_together_are_refused() {
     says(&check(&["--explain", "--methods", "fv", "--bos", "on"]), &["--bos"]);
     says(&check(&["--bos", "on"]), &["knows no BOS token"]);
     says(&check(&["--methods", "fv,fv"]), &["asked for twice"]);
-    says(&check(&["--methods", "dola"]), &["'dola'", "tv"]);
+    says(&check(&["--methods", "lora"]), &["'lora'", "tv"]);
 }

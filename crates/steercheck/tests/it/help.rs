@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::common::{folder, stdout, steercheck, succeeds};
 
-const HELPS: [&[&str]; 14] = [
+const HELPS: [&[&str]; 15] = [
     &["--help"],
     &["check", "--help"],
     &["models", "--help"],
@@ -19,6 +19,7 @@ const HELPS: [&[&str]; 14] = [
     &["vector", "show", "--help"],
     &["vector", "export", "--help"],
     &["bench", "dola", "--help"],
+    &["lens", "--help"],
 ];
 
 fn help(arguments: &[&str]) -> String {
@@ -41,6 +42,7 @@ fn the_help_of_every_command_is_as_it_was() {
     insta::assert_snapshot!("vector_show_help", help(HELPS[11]));
     insta::assert_snapshot!("vector_export_help", help(HELPS[12]));
     insta::assert_snapshot!("bench_dola_help", help(HELPS[13]));
+    insta::assert_snapshot!("lens_help", help(HELPS[14]));
 }
 
 #[test]
