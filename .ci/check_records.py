@@ -10,7 +10,7 @@ for path in sorted((folder / "records").glob("*.json")):
     text = path.read_text()
     assert str(folder) not in text and "/home/" not in text and "/root/" not in text, f"{path.name} holds a path"
     record = json.loads(text)
-    assert record["format"] == "steercheck-record" and record["version"] == 1 and path.stem == record["key"], path.name
+    assert record["format"] == "steercheck-record" and record["version"] == 2 and path.stem == record["key"], path.name
     records[record["plan"]["method"]["name"], record["about"]["task"]["name"]] = record
 methods, tasks = ["function-vector", "task-vector"], ["country-capital", "present-past"]
 assert sorted(records) == [(method, task) for method in methods for task in tasks], sorted(records)
