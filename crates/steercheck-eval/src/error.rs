@@ -33,6 +33,15 @@ pub enum EvalError {
         /// Tokens that the model can see.
         context: usize,
     },
+    /// A set whose answers have no beginnings that tell them apart.
+    #[error(
+        "the lens tells answers apart by their letters or first words, which the completions of '{task}' do not have; give questions with \
+         true and false answers, or a task"
+    )]
+    NoLens {
+        /// The set.
+        task: String,
+    },
     /// A task's data.
     #[error(transparent)]
     Task(#[from] TaskError),

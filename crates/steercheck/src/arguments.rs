@@ -92,24 +92,44 @@ pub(crate) enum ModelsCommand {
 }
 
 const LENS_HELP: &str = "\
-Example:
-  steercheck lens smollm2-135m-instruct 'The capital of France is'";
+Examples:
+  steercheck lens smollm2-135m-instruct 'The capital of France is'
+  steercheck lens smollm2-135m-instruct --task misconceptions --format csv";
 
 #[derive(Debug, Args)]
 pub(crate) struct LensOptions {
     #[arg(help = MODEL_HELP)]
     pub(crate) model: String,
     /// The prompt; `\n` stands for a line break
-    pub(crate) prompt: String,
+    #[arg(required_unless_present = "task", conflicts_with = "task")]
+    pub(crate) prompt: Option<String>,
     /// Leave out the final norm before the head
-    #[arg(long)]
+    #[arg(long, conflicts_with = "task")]
     pub(crate) no_norm: bool,
     /// Show the last N positions alone
-    #[arg(long, value_name = "N", value_parser = parse_tokens)]
+    #[arg(long, value_name = "N", value_parser = parse_tokens, conflicts_with = "task")]
     pub(crate) positions: Option<usize>,
     /// Print JSON: every residual and position, with the token that does follow
-    #[arg(long)]
+    #[arg(long, conflicts_with = "task")]
     pub(crate) json: bool,
+    /// Look at a data set instead, by name or file: curves with intervals, and whether right answers rise later than wrong ones
+    #[arg(long, value_name = "TASK")]
+    pub(crate) task: Option<String>,
+    /// Items of it at most
+    #[arg(long, value_name = "N", default_value_t = 120, value_parser = parse_tokens, requires = "task")]
+    pub(crate) items: usize,
+    /// Demonstrations before an item; questions have none
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_shots, requires = "task")]
+    pub(crate) shots: usize,
+    /// Seed of items, demonstrations and letters
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_seed, requires = "task", allow_negative_numbers = true)]
+    pub(crate) seed: u64,
+    /// Folder for the record
+    #[arg(long, default_value = "steercheck-out", value_name = "FOLDER", requires = "task")]
+    pub(crate) out: PathBuf,
+    /// `text` (default), `md`, `csv`, `json`, `latex`
+    #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, hide_default_value = true, default_value_t = Format::Text, requires = "task")]
+    pub(crate) format: Format,
     #[command(flatten)]
     pub(crate) loading: Loading,
 }
@@ -487,6 +507,10 @@ fn parse_tokens(text: &str) -> Result<usize, String> {
         .ok()
         .filter(|n| (1..=100_000).contains(n))
         .ok_or_else(|| "write a whole number from 1 to 100000".into())
+}
+
+fn parse_shots(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n <= 100).ok_or_else(|| "write a whole number from 0 to 100".into())
 }
 
 fn parse_temperature(text: &str) -> Result<f64, String> {

@@ -9,9 +9,9 @@ use steercheck_eval::cell::{
 };
 use steercheck_eval::conformance::{Extent, Summary};
 use steercheck_eval::record::{self, Written};
-use steercheck_eval::scoring::{QuestionSet, builtin_set, load_set};
+use steercheck_eval::scoring::QuestionSet;
 use steercheck_eval::side_effects::{self, NeutralText, Unsteered};
-use steercheck_eval::task::{self, LoadOptions as TaskOptions, Task};
+use steercheck_eval::task::Task;
 use steercheck_eval::{EvalError, Profile, Protocol, Record};
 use steercheck_model::{FinalNorm, Loaded, Model, Tokenizer, read_vectors};
 use steercheck_steer::function_vector::{ProjectionBias, Scale};
@@ -23,12 +23,8 @@ use crate::arguments::{
 use crate::error::CliError;
 use crate::models;
 use crate::progress::{Work, line};
+use crate::sources::{Asked, asked};
 use crate::{cost, loading, report, verify};
-
-/// The questions of a check of `DoLa` that names none.
-const DEFAULT_SET: &str = "misconceptions";
-/// The tasks of a check that names none.
-const DEFAULT_TASKS: [&str; 4] = ["present-past", "singular-plural", "capitalise", "country-capital"];
 
 /// A task that was asked for and cannot be run on this model by a method.
 pub(crate) struct NotRun {
@@ -94,72 +90,6 @@ pub(crate) fn sizes(options: &CheckOptions) -> (Protocol, Profile) {
         (Some(ProfileName::Study), _) | (None, ProtocolName::Study) => Profile::STUDY,
     };
     (protocol, profile)
-}
-
-/// What is asked: tasks with demonstrations, and sets of questions.
-pub(crate) struct Asked {
-    pub(crate) tasks: Vec<Task>,
-    sets: Vec<QuestionSet>,
-}
-
-pub(crate) fn asked(options: &CheckOptions, protocol: &Protocol) -> Result<Asked, CliError> {
-    let only_dola = options.methods == [MethodName::Dola];
-    let names: Vec<&str> = match (options.tasks.is_empty(), &options.methods[..]) {
-        (true, _) if only_dola => vec![DEFAULT_SET],
-        (true, methods) if methods.contains(&MethodName::Dola) => {
-            DEFAULT_TASKS.iter().copied().chain([DEFAULT_SET]).collect()
-        }
-        (true, _) => DEFAULT_TASKS.to_vec(),
-        (false, _) => options.tasks.iter().map(|t| t.trim()).collect(),
-    };
-    let mut out = Asked { tasks: Vec::new(), sets: Vec::new() };
-    for name in names {
-        let path = Path::new(name);
-        let is_file = path.extension().is_some() || name.contains(['/', '\\']) || path.is_file();
-        let name = if let Some(set) = builtin_set(name) {
-            out.sets.push(set.map_err(EvalError::from)?);
-            name.to_string()
-        } else if is_file && is_question_file(path) {
-            let set = load_set(path).map_err(EvalError::from)?;
-            let name = set.name.clone();
-            out.sets.push(set);
-            name
-        } else {
-            let task = if is_file {
-                task::load_file(path, TaskOptions { quirks: protocol.quirks, ..TaskOptions::default() })?
-            } else {
-                task::builtin(name)?
-            };
-            let name = task.name.clone();
-            out.tasks.push(task);
-            name
-        };
-        let all = out.tasks.iter().map(|t| &t.name).chain(out.sets.iter().map(|s| &s.name));
-        if all.filter(|other| **other == name).count() > 1 {
-            return Err(CliError::Usage(format!("task '{name}' is asked for twice; name each once")));
-        }
-    }
-    let says = |what: &str| Err(CliError::Usage(what.to_string()));
-    if options.methods.contains(&MethodName::Dola) && out.sets.is_empty() {
-        return says(
-            "DoLa scores sets of questions, and none is named; add misconceptions, or a file of TruthfulQA or FACTOR, to --tasks",
-        );
-    }
-    if out.tasks.is_empty() && (options.vector.is_some() || options.methods.iter().any(|m| *m != MethodName::Dola)) {
-        return says("sets of questions are for DoLa; name a task for the other methods, or use --methods dola");
-    }
-    Ok(out)
-}
-
-/// Whether a file holds questions with true and false answers, or completions: CSV, or JSON Lines of `question`.
-fn is_question_file(path: &Path) -> bool {
-    let ends = |ending: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
-    let first = || {
-        use std::io::BufRead;
-        let file = std::fs::File::open(path).ok()?;
-        std::io::BufReader::new(file).lines().map_while(Result::ok).find(|line| !line.trim().is_empty())
-    };
-    ends("csv") || (ends("jsonl") && first().is_some_and(|line| line.contains("\"question\"")))
 }
 
 /// What is run on every task.
@@ -245,6 +175,7 @@ impl Run<'_> {
                 Some(DolaNorm::Final) => FinalNorm::Apply,
                 Some(DolaNorm::None) | None => FinalNorm::Skip,
             },
+            random_layer: false,
         };
         Ok(Cell::Dola(Box::new(DolaCell::prepare(subject, set, &options)?)))
     }

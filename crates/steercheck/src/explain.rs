@@ -10,9 +10,10 @@ use steercheck_stats::Estimate;
 
 use crate::arguments::{CheckOptions, MethodName};
 use crate::error::CliError;
-use crate::examine::{Keep, asked, sizes};
+use crate::examine::{Keep, sizes};
 use crate::models::{self, print};
 use crate::progress::line;
+use crate::sources::asked;
 use crate::tables::Flush::{Left, Right};
 use crate::tables::{Format, Table, csv};
 use crate::{loading, report, verify};

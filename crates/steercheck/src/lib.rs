@@ -15,6 +15,7 @@ mod machine;
 mod models;
 mod progress;
 mod report;
+mod sources;
 mod study;
 mod tables;
 mod vector;

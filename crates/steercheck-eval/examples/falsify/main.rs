@@ -11,7 +11,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use real::Method;
-use simulate::{Count, EFFECTS, NULLS, Size, Truth};
+use simulate::{Count, EFFECTS, NULLS, SCORED_EFFECTS, SCORED_NULLS, Size, Truth};
 use steercheck_eval::card::{LEVEL, Verdict};
 use steercheck_stats::wilson;
 
@@ -23,6 +23,13 @@ const SIZES: [Size; 4] = [
     Size { items: 48, seeds: 1, family: 4 },
     Size { items: 100, seeds: 3, family: 1 },
     Size { items: 100, seeds: 3, family: 4 },
+];
+
+/// Sets of questions: `quick`, and as many as show ten points.
+const SCORED_SIZES: [Size; 3] = [
+    Size { items: 120, seeds: 1, family: 1 },
+    Size { items: 400, seeds: 1, family: 1 },
+    Size { items: 817, seeds: 1, family: 1 },
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -39,9 +46,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut worst: f64 = 0.0;
     if families > 0 {
         println!("### Simulated nulls: cells called reliable or partial\n");
-        worst = simulated(&NULLS, families);
+        worst = simulated(&NULLS, &SIZES, families);
+        println!();
+        worst = worst.max(simulated(&SCORED_NULLS, &SCORED_SIZES, families));
         println!("\n### Power: simulated gains of 20 points called reliable or partial\n");
-        simulated(&EFFECTS, families.div_ceil(4));
+        simulated(&EFFECTS, &SIZES, families.div_ceil(4));
+        println!();
+        simulated(&SCORED_EFFECTS, &SCORED_SIZES, families.div_ceil(4));
     }
     if let Some(model) = model {
         println!("\n### Placebos presented as the method on a real model\n");
@@ -60,8 +71,8 @@ fn share(k: usize, n: usize) -> String {
 }
 
 /// Prints a table of truths by sizes; returns the largest share.
-fn simulated(truths: &[Truth], families: usize) -> f64 {
-    let head: Vec<String> = SIZES
+fn simulated(truths: &[Truth], sizes: &[Size], families: usize) -> f64 {
+    let head: Vec<String> = sizes
         .iter()
         .map(|s| {
             format!(
@@ -74,10 +85,10 @@ fn simulated(truths: &[Truth], families: usize) -> f64 {
             )
         })
         .collect();
-    println!("| truth | {} |\n| --- |{}", head.join(" | "), " --- |".repeat(SIZES.len()));
+    println!("| truth | {} |\n| --- |{}", head.join(" | "), " --- |".repeat(sizes.len()));
     let mut worst: f64 = 0.0;
     for truth in truths {
-        let counts = SIZES.map(|size| simulate::run(truth, size, families));
+        let counts: Vec<Count> = sizes.iter().map(|size| simulate::run(truth, *size, families)).collect();
         worst = counts.iter().map(|c| c.positive as f64 / c.cells as f64).fold(worst, f64::max);
         let text = |c: &Count| format!("{}, {} untestable", share(c.positive, c.cells), c.untestable);
         println!("| {} | {} |", truth.name, counts.iter().map(text).collect::<Vec<_>>().join(" | "));

@@ -11,30 +11,51 @@ use steercheck_eval::record::Setting;
 /// What is true of a cell: the mean probability of a right answer in each arm.
 pub(crate) struct Truth {
     pub(crate) name: &'static str,
-    zero_shot: f64,
-    few_shot: f64,
-    steered: f64,
-    random: f64,
-    shuffled: f64,
-    wrong: f64,
+    method: &'static str,
+    rates: &'static [(&'static str, f64)],
 }
 
 /// Cells in which the method is worth nothing: like the unsteered model, or like a placebo.
 pub(crate) const NULLS: [Truth; 4] = [
-    truth("steering does nothing", [0.08, 0.85, 0.08, 0.08, 0.08, 0.08]),
-    truth("steering does nothing where half is right anyway", [0.50, 0.85, 0.50, 0.50, 0.50, 0.50]),
-    truth("steering does what shuffled labels do", [0.04, 0.85, 0.55, 0.02, 0.55, 0.01]),
-    truth("steering does what every placebo does", [0.10, 0.85, 0.30, 0.30, 0.30, 0.30]),
+    taught("steering does nothing", &arms([0.08, 0.85, 0.08, 0.08, 0.08, 0.08])),
+    taught("steering does nothing where half is right anyway", &arms([0.50, 0.85, 0.50, 0.50, 0.50, 0.50])),
+    taught("steering does what shuffled labels do", &arms([0.04, 0.85, 0.55, 0.02, 0.55, 0.01])),
+    taught("steering does what every placebo does", &arms([0.10, 0.85, 0.30, 0.30, 0.30, 0.30])),
 ];
 
 /// Cells in which the method gains 20 points over the unsteered model and over every placebo.
 pub(crate) const EFFECTS: [Truth; 2] = [
-    truth("steering gains 20 points, zero-shot 5 %", [0.05, 0.40, 0.25, 0.05, 0.05, 0.05]),
-    truth("steering gains 20 points, zero-shot 40 %", [0.40, 0.78, 0.60, 0.40, 0.40, 0.40]),
+    taught("steering gains 20 points, zero-shot 5 %", &arms([0.05, 0.40, 0.25, 0.05, 0.05, 0.05])),
+    taught("steering gains 20 points, zero-shot 40 %", &arms([0.40, 0.78, 0.60, 0.40, 0.40, 0.40])),
 ];
 
-const fn truth(name: &'static str, [zero_shot, few_shot, steered, random, shuffled, wrong]: [f64; 6]) -> Truth {
-    Truth { name, zero_shot, few_shot, steered, random, shuffled, wrong }
+/// The same for questions whose answers are scored, which have one placebo and no examples.
+pub(crate) const SCORED_NULLS: [Truth; 2] = [
+    scored("contrasting does nothing", &[("zero-shot", 0.30), ("steered", 0.30), ("random-layer", 0.30)]),
+    scored("contrasting does what random layers do", &[("zero-shot", 0.25), ("steered", 0.40), ("random-layer", 0.40)]),
+];
+
+/// Questions of which the method gains 20 points.
+pub(crate) const SCORED_EFFECTS: [Truth; 1] =
+    [scored("contrasting gains 20 points", &[("zero-shot", 0.25), ("steered", 0.45), ("random-layer", 0.25)])];
+
+const fn taught(name: &'static str, rates: &'static [(&'static str, f64)]) -> Truth {
+    Truth { name, method: "task-vector", rates }
+}
+
+const fn scored(name: &'static str, rates: &'static [(&'static str, f64)]) -> Truth {
+    Truth { name, method: "dola", rates }
+}
+
+const fn arms(rates: [f64; 6]) -> [(&'static str, f64); 6] {
+    [
+        ("zero-shot", rates[0]),
+        ("few-shot", rates[1]),
+        ("steered", rates[2]),
+        ("random-direction", rates[3]),
+        ("shuffled-labels", rates[4]),
+        ("wrong-task", rates[5]),
+    ]
 }
 
 /// Sizes of a cell and of its family.
@@ -79,33 +100,25 @@ fn family(truth: &Truth, size: Size, number: u64) -> Vec<Card> {
 /// Outcomes of one cell. Items differ in difficulty, the same in every arm, so that arms are paired as real ones are.
 fn evidence(truth: &Truth, size: Size, task: usize, rng: &mut ChaCha8Rng) -> Evidence {
     let difficulty: Vec<f64> = (0..size.items).map(|_| 2.0 * normal(rng)).collect();
-    let rates = [
-        ("zero-shot", truth.zero_shot),
-        ("few-shot", truth.few_shot),
-        ("steered", truth.steered),
-        ("random-direction", truth.random),
-        ("shuffled-labels", truth.shuffled),
-        ("wrong-task", truth.wrong),
-    ];
     let mut hits = BTreeMap::new();
-    for (arm, rate) in rates {
-        let shift = shift_for(rate, &difficulty);
+    for (arm, rate) in truth.rates {
+        let shift = shift_for(*rate, &difficulty);
         // Without steering nothing depends on the seed.
         let fixed: Vec<bool> = difficulty.iter().map(|d| rng.random::<f64>() < logistic(shift + d)).collect();
         let seeds = (0..size.seeds).map(|_| {
-            if arm == "zero-shot" {
+            if *arm == "zero-shot" {
                 fixed.clone()
             } else {
                 difficulty.iter().map(|d| rng.random::<f64>() < logistic(shift + d)).collect()
             }
         });
-        hits.insert(arm.to_string(), seeds.collect::<Vec<Vec<bool>>>());
+        hits.insert((*arm).to_string(), seeds.collect::<Vec<Vec<bool>>>());
     }
     Evidence {
         subject: Subject {
             model: "simulated".into(),
             model_key: "simulated".into(),
-            method: "task-vector".into(),
+            method: truth.method.into(),
             presented: None,
             task: format!("task {task}"),
             protocol: "rigorous".into(),

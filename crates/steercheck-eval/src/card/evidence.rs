@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::CardError;
 use crate::head_map::HeadMap;
-use crate::record::{Arm, LayerUse, Outcome, Plan, Record, ScoredItem, Setting};
+use crate::lens::LensTable;
+use crate::record::{Arm, Boundary, LayerUse, MaskUse, Outcome, Plan, Point, Record, ScoredItem, Setting};
 use crate::side_effects::SideEffects;
 
 /// Outcomes of one (model, method, task), of one or more seeds on the same test items.
@@ -55,6 +56,16 @@ pub struct Scoring {
     pub tokens: usize,
     /// Which layers were chosen, by bucket.
     pub layer_use: Vec<LayerUse>,
+    /// What each α masks.
+    pub masks: Vec<MaskUse>,
+    /// How answers end; none where it was not recorded.
+    pub boundary: Option<Boundary>,
+    /// Questions one of whose answers has a token that spans the boundary to the prompt.
+    pub merged: usize,
+    /// Hits at every setting.
+    pub grid: Vec<Point>,
+    /// What the residuals say of the answers; none where the lens was not asked.
+    pub lens: Option<LensTable>,
 }
 
 /// What was examined, and how.
@@ -153,7 +164,16 @@ fn scoring(records: &[&Record]) -> Option<Scoring> {
         .map(|arm| (arm.name.clone(), arm.scored.clone()))
         .collect();
     let tokens = results.layer_use.first().map_or(0, |u| u.tokens.iter().sum());
-    (!arms.is_empty()).then(|| Scoring { arms, tokens, layer_use: results.layer_use.clone() })
+    (!arms.is_empty()).then(|| Scoring {
+        arms,
+        tokens,
+        layer_use: results.layer_use.clone(),
+        masks: results.masks.clone(),
+        boundary: results.boundary,
+        merged: results.items.test.iter().filter(|item| item.boundary_merged).count(),
+        grid: results.grid.clone(),
+        lens: results.lens.clone(),
+    })
 }
 
 fn same_items(a: &Record, b: &Record) -> bool {

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 use steercheck_stats::{
-    Bootstrap, Error, Estimate, Spread, bca, bca_of_means, difference, mean, paired_score, quantile, share, sign_flip,
-    spread, steerability, wilson, worst_decile,
+    Bootstrap, Error, Estimate, Spread, bca, bca_of_means, difference, mean, paired_score, share, sign_flip, spread,
+    steerability, wilson, worst_decile,
 };
 
 use super::CardError;
 use super::evidence::{Choice, Evidence, Subject};
 use super::heads::{self, HeadsMeasured};
+use super::quantile::percentile;
 use super::scoring::{self, ScoringMeasured};
 use crate::record::Setting;
 use crate::side_effects::SideEffects;
@@ -152,17 +153,6 @@ impl Measured {
 fn over_seeds(seeds: &[Vec<bool>]) -> Option<Vec<f64>> {
     let share = |i: usize| seeds.iter().filter(|items| items[i]).count() as f64 / seeds.len() as f64;
     Some((0..seeds.first()?.len()).map(share).collect())
-}
-
-/// The 95th percentile of clustered values with the interval of Woodruff 1952 (*Journal of the American Statistical Association* 47:635): the
-/// percentiles at the ends of the interval of the share of values beyond it.
-fn upper_percentile(values: &[f64], sorted: &[f64], clusters: &[usize]) -> Result<Estimate, Error> {
-    const P: f64 = 0.95;
-    let point = quantile(sorted, P);
-    let beyond: Vec<f64> = values.iter().map(|x| f64::from(u8::from(*x > point))).collect();
-    let beyond = share(&beyond, Some(clusters), LEVEL)?;
-    let (low, high) = (quantile(sorted, 1.0 - beyond.high), quantile(sorted, 1.0 - beyond.low));
-    Ok(Estimate { point, low: low.min(point), high: high.max(point), ..beyond })
 }
 
 pub(super) struct Measuring<'a> {
@@ -349,8 +339,6 @@ impl Measuring<'_> {
             kl.extend(values.iter().map(|x| f64::from(*x)));
             windows.extend(std::iter::repeat_n(window, values.len()));
         }
-        let mut sorted = kl.clone();
-        sorted.sort_by(f64::total_cmp);
         let by = |list: fn(&SideEffects) -> &Vec<f64>| -> (Vec<f64>, Vec<usize>) {
             all.iter().flat_map(|s| list(s).iter().copied().enumerate()).map(|(i, x)| (x, i)).unzip()
         };
@@ -361,7 +349,7 @@ impl Measuring<'_> {
         let (before, _) = by(|s| &s.repetition_unsteered);
         Ok(Some(SideEffectsMeasured {
             kl: mean(&kl, Some(&windows), &self.bootstrap)?,
-            kl_p95: upper_percentile(&kl, &sorted, &windows)?,
+            kl_p95: percentile(0.95, &kl, Some(&windows))?,
             delta_nll: mean(&costs, Some(&clusters), &self.bootstrap)?,
             repetition: paired_score(&repeated, &before, Some(&contexts), LEVEL)?,
         }))

@@ -4,7 +4,9 @@
 
 mod evidence;
 mod heads;
+mod lens;
 mod measure;
+mod quantile;
 mod scoring;
 #[cfg(test)]
 mod tests;
@@ -13,8 +15,9 @@ mod wording;
 
 pub use evidence::{Choice, Evidence, Subject};
 pub use heads::{HeadsMeasured, STRONGEST, Share};
+pub use lens::{LensMeasured, LensPoint, Rise};
 pub use measure::{Comparison, Completed, LEVEL, Measured, Optimism, Recovery, SideEffectsMeasured};
-pub use scoring::{Metric, ScoringMeasured};
+pub use scoring::{BoundaryMeasured, LayersMeasured, Metric, ScoringMeasured, UnderAlpha};
 pub use verdict::{ALPHA, Card, ENOUGH, LEAST_GAIN, POWER, Verdict, judge};
 
 use crate::record::{Plan, Record};
@@ -53,10 +56,10 @@ pub enum CardError {
 }
 
 /// The cards of some records: one per (model, method, task, counts), in the order in which the first record of each stands.
-/// Verdicts are corrected over the cells of one model.
+/// Verdicts are corrected over the cells of one model. Records without arms, those of the lens, have no card.
 pub fn cards(records: &[Record]) -> Result<Vec<Card>, CardError> {
     let mut groups: Vec<(Plan, Vec<&Record>)> = Vec::new();
-    for record in records {
+    for record in records.iter().filter(|r| !r.plan.arms.is_empty()) {
         let plan = evidence::without_seed(&record.plan);
         match groups.iter_mut().find(|(p, _)| *p == plan) {
             Some((_, group)) => group.push(record),

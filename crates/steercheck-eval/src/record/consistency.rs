@@ -12,7 +12,8 @@ pub(super) fn inconsistency(record: &Record, key: &str) -> Option<String> {
         return Some(format!("its key is {key}, and its plan has the key {}", plan.key()));
     }
     let parts = arms(record).or_else(|| items(record)).or_else(|| grid(record)).or_else(|| side_effects(record));
-    let parts = parts.or_else(|| heads(record)).or_else(|| shots(record));
+    let parts =
+        parts.or_else(|| heads(record)).or_else(|| shots(record)).or_else(|| layers(record)).or_else(|| lens(record));
     parts.or_else(|| {
         let dose = results.dose.as_ref()?;
         let whole = dose.answer_log_probs.len() == plan.counts.test
@@ -147,6 +148,32 @@ fn heads(record: &Record) -> Option<String> {
     let fits =
         low.iter().zip(&mean).zip(&high).all(ordered) && flat(&map.p_holm).iter().all(|p| (0.0..=1.0).contains(p));
     (!fits).then(|| "the effects of its heads lie outside of their intervals".into())
+}
+
+/// Layers that do not count every question's tokens, or masks that count more than there are.
+fn layers(record: &Record) -> Option<String> {
+    let (results, n) = (&record.results, record.plan.counts.test);
+    let whole = results.layer_use.iter().all(|used| {
+        let counted = |layer: usize| used.by_item.iter().map(|row| row[layer]).sum::<usize>();
+        used.tokens.len() == used.layers.len()
+            && used.by_item.len() == n
+            && used.by_item.iter().all(|row| row.len() == used.layers.len())
+            && used.tokens.iter().enumerate().all(|(layer, tokens)| *tokens == counted(layer))
+    });
+    if !whole {
+        return Some("its layers are not counted for every question".into());
+    }
+    let beyond = results.masks.iter().any(|m| m.masked > m.tokens || m.best > n);
+    beyond.then(|| "its masks count more than there is".into())
+}
+
+/// A lens that is missing, or not one number per item, answer and residual.
+fn lens(record: &Record) -> Option<String> {
+    let Some(table) = &record.results.lens else {
+        return (record.plan.method.name == "lens").then(|| "what the residuals say is missing".into());
+    };
+    let whole = table.items() == record.plan.counts.test && table.is_whole();
+    (!whole).then(|| "what the residuals say is not one number per item, answer and residual".into())
 }
 
 /// Numbers of demonstrations other than planned, or more hits than items.

@@ -24,7 +24,8 @@ pub use file::{Written, check_folder};
 pub(crate) use file::{clean, write_bytes, write_json};
 pub use plan::{Counts, MethodPlan, ModelPlan, Plan, SideEffectsPlan, TokenizerInfo};
 pub use results::{
-    Arm, Chosen, Dose, Fold, ItemRecord, Items, LayerUse, Outcome, Point, ReadOut, Results, ScoredItem, Shots,
+    Arm, Boundary, Chosen, Dose, Fold, ItemRecord, Items, LayerUse, MaskUse, Outcome, Point, ReadOut, Results,
+    ScoredItem, Shots,
 };
 pub use setting::{Setting, Value};
 

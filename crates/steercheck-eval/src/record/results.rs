@@ -8,11 +8,12 @@ use steercheck_model::Receipt;
 use super::setting::Setting;
 use crate::conformance;
 use crate::head_map::HeadMap;
+use crate::lens::LensTable;
 use crate::prompt::Pair;
 use crate::side_effects::SideEffects;
 
 /// What a cell found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Results {
     /// What the model's short conformance checks found before the run; none where they were not run.
@@ -28,6 +29,15 @@ pub struct Results {
     /// Which premature layers were chosen, by bucket; empty for other methods than `DoLa`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layer_use: Vec<LayerUse>,
+    /// How much of the answers each α masks; empty for other methods than `DoLa`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masks: Vec<MaskUse>,
+    /// Where answers end; none for other methods than `DoLa`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<Boundary>,
+    /// What the residuals say of the answers; none where the lens was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lens: Option<LensTable>,
     /// Every arm on its items.
     pub arms: Vec<Arm>,
     /// How the answers' probabilities change with the strength, at the chosen setting; none where the method has no strength.
@@ -76,6 +86,32 @@ pub struct LayerUse {
     pub tokens: Vec<usize>,
     /// Tokens whose two largest divergences are within 0.1 %, so that rounding chose.
     pub tied: usize,
+    /// By question, tokens that chose each of the layers: `[questions][layers]`.
+    pub by_item: Vec<Vec<usize>>,
+}
+
+/// How answers end in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Boundary {
+    /// Answers.
+    pub answers: usize,
+    /// Those whose last token is nothing but a period.
+    pub own_period: usize,
+}
+
+/// What a mask does to the answers' own tokens. Which tokens it masks depends on α alone.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaskUse {
+    /// Tokens less probable than this share of the most probable one are masked.
+    pub alpha: f64,
+    /// Tokens of all answers.
+    pub tokens: usize,
+    /// Those that are masked.
+    pub masked: usize,
+    /// Questions whose best answer has a masked token.
+    pub best: usize,
 }
 
 /// What an arm made of a question whose answers are scored.
@@ -123,7 +159,7 @@ pub struct ReadOut {
 }
 
 /// The chosen setting.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chosen {
     /// The setting: the first of the grid with the most hits on dev, or the one given.
@@ -228,7 +264,7 @@ pub struct Dose {
 }
 
 /// Items by use.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Items {
     /// They chose the setting.

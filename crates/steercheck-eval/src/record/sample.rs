@@ -49,9 +49,6 @@ pub(crate) fn record(task: &str, seed: u64, arms: &Hits<'_>) -> Record {
         plan,
         about: about(task),
         results: Results {
-            conformance: None,
-            folds: Vec::new(),
-            layer_use: Vec::new(),
             chosen: Chosen { setting: Setting::residual(2), dev_hits: Some(3) },
             grid: vec![point(1, 1, 0), point(2, 3, test_hits)],
             dose: Some(Dose {
@@ -59,12 +56,8 @@ pub(crate) fn record(task: &str, seed: u64, arms: &Hits<'_>) -> Record {
                 answer_log_probs: without.iter().zip(&with).map(dose).collect(),
             }),
             arms,
-            side_effects: None,
             items: Items { dev: (0..4).map(item).collect(), test: (0..n).map(item).collect(), baseline: Vec::new() },
-            shots: Vec::new(),
-            heads: None,
-            read_out: Vec::new(),
-            artefacts: BTreeMap::new(),
+            ..Results::default()
         },
         timings: BTreeMap::from([("total".to_string(), 1.5)]),
     }

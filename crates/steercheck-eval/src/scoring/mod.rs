@@ -64,6 +64,12 @@ pub struct QuestionSet {
 }
 
 impl QuestionSet {
+    /// Some of the questions, by their places.
+    #[must_use]
+    pub fn some(&self, places: &[usize]) -> Self {
+        Self { questions: places.iter().map(|i| self.questions[*i].clone()).collect(), ..self.clone() }
+    }
+
     /// BLAKE3 of everything that is asked and of what counts as right, in hexadecimal.
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();

@@ -19,7 +19,10 @@ pub struct Asked {
     answers: Vec<Vec<usize>>,
 }
 
-/// What one configuration makes of one answer.
+/// What a masked token takes from a published score.
+const MASKED: f64 = 1000.0;
+
+/// What one configuration makes of one answer. [`Default`] is an answer without tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct AnswerScore {
     /// Sum over all tokens, in nats.
@@ -30,12 +33,20 @@ pub struct AnswerScore {
     pub masked: usize,
     /// Tokens whose two largest divergences are within 0.1 %.
     pub tied: usize,
+    /// The last token's score, and whether it is masked.
+    pub last: (f64, bool),
 }
 
 impl AnswerScore {
     /// The published score: every masked token counts -1000.
     pub fn published(&self) -> f64 {
-        self.kept - 1000.0 * self.masked as f64
+        self.kept - MASKED * self.masked as f64
+    }
+
+    /// The same without the last token.
+    pub fn published_without_last(&self) -> f64 {
+        let (score, masked) = self.last;
+        self.published() - if masked { -MASKED } else { score }
     }
 }
 
@@ -51,6 +62,7 @@ pub fn answer_score<'a>(tokens: impl Iterator<Item = TokenScores<'a>>, config: &
             out.kept += scored.score;
         }
         out.tied += usize::from(scored.tied);
+        out.last = (scored.score, scored.is_masked());
     }
     Some(out)
 }
@@ -107,6 +119,22 @@ impl Asked {
     /// The questions; of answers that are repeated, one.
     pub fn questions(&self) -> &[Candidates] {
         &self.questions
+    }
+
+    /// Whether an answer of a question ends in a token that is nothing but a period, with others before it.
+    pub(crate) fn ends_in_period(&self, tokenizer: &Tokenizer, question: usize) -> Result<Vec<bool>, ModelError> {
+        let one = |candidate: &usize| match &self.questions[question].answers[*candidate][..] {
+            [_, .., last] => Ok(tokenizer.decode(&[*last])? == "."),
+            _ => Ok(false),
+        };
+        self.answers[question].iter().map(one).collect()
+    }
+
+    /// The questions, by their places, that fit so many tokens with each of their answers.
+    pub(crate) fn fitting(&self, context: usize) -> Vec<usize> {
+        let fits =
+            |i: &usize| self.questions[*i].answers.iter().all(|a| self.questions[*i].prompt.len() + a.len() <= context);
+        (0..self.questions.len()).filter(fits).collect()
     }
 
     /// Tokens that stand before all of them.

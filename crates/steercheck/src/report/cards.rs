@@ -5,7 +5,7 @@ use steercheck_eval::card::{Card, Completed, Measured, Verdict};
 use steercheck_eval::record::Setting;
 use steercheck_stats::Estimate;
 
-use super::{heads, scoring};
+use super::{heads, lens, scoring};
 use crate::tables::{Flush, Table};
 
 use Flush::{Left, Right};
@@ -21,7 +21,11 @@ pub(super) fn tables(records: &[Record], cards: &[Card]) -> Vec<Table> {
             verdicts(&records, cards),
             placebos(cards),
             scoring::metrics(cards),
+            scoring::completions(cards),
+            scoring::alphas(cards),
+            scoring::boundaries(cards),
             scoring::layers(cards),
+            lens::rises(cards),
             choices(&cards[0], cards),
             heads::table(&records, cards),
             side_effects(cards),
@@ -49,7 +53,9 @@ pub(super) fn percent(e: &Estimate) -> String {
 
 /// `+54 [+40, +67]`, in points.
 pub(super) fn points(e: &Estimate) -> String {
-    format!("{:+.0} [{:+.0}, {:+.0}]", 100.0 * e.point, 100.0 * e.low, 100.0 * e.high)
+    // -0.3 is not "-0".
+    let [point, low, high] = [e.point, e.low, e.high].map(|x| (100.0 * x).round() + 0.0);
+    format!("{point:+.0} [{low:+.0}, {high:+.0}]")
 }
 
 /// `1.2 [0.8, 1.6]`.

@@ -2,6 +2,7 @@
 
 mod cards;
 mod heads;
+pub(crate) mod lens;
 mod rows;
 mod scoring;
 
@@ -79,7 +80,7 @@ pub(crate) fn written(run: &Finished<'_>, format: Format) -> Result<String, CliE
 }
 
 /// Each sentence on a line of its own, behind a sign.
-fn lines(sign: &str, sentences: &[String]) -> String {
+pub(crate) fn lines(sign: &str, sentences: &[String]) -> String {
     sentences.iter().flat_map(|s| [sign, s, "\n"]).collect()
 }
 

@@ -47,7 +47,16 @@ fn every_figure_of_the_record_follows_from_its_scores() {
     questions(here.path());
     let card = check(here.path(), &[]);
     let record = &records(here.path())[0];
-    let names = ["baseline", "steered", "random-layer", "static-layer", "length-constant", "unmasked"];
+    let names = [
+        "baseline",
+        "steered",
+        "random-layer",
+        "static-layer",
+        "length-constant",
+        "unmasked",
+        "baseline-without-period",
+        "without-period",
+    ];
     assert_eq!(list(&record["plan"]["arms"]), names.map(|n| json!(n)));
     for name in names {
         let found = arm(record, name);
@@ -80,10 +89,59 @@ fn every_figure_of_the_record_follows_from_its_scores() {
     for used in list(&record["results"]["layer_use"]) {
         let tokens: u64 = list(&used["tokens"]).iter().map(|n| n.as_u64().unwrap()).sum();
         assert_eq!(tokens as usize, QUESTIONS * 5 * 7, "{used}");
+        let by_item = list(&used["by_item"]);
+        assert_eq!(by_item.len(), QUESTIONS);
+        assert!(by_item.iter().all(|row| list(row).iter().map(|n| n.as_u64().unwrap()).sum::<u64>() == 35), "{used}");
     }
+    for layers in list(&card["scoring"]["layer_use"]) {
+        let agreement = |name: &str| layers[name].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&agreement("within")) && (0.0..=1.0).contains(&agreement("between")), "{layers}");
+    }
+    masks_count_what_the_scores_say(record);
+    // This tokenizer knows no period, and tells no letters apart.
+    assert_eq!(record["results"]["boundary"], json!({"answers": QUESTIONS * 5, "own_period": 0}));
+    assert_eq!(arm(record, "without-period")["scored"], arm(record, "steered")["scored"]);
+    assert_eq!(record["results"]["lens"], Value::Null);
+    says(&record["about"]["task"]["notes"].to_string(), &["rises late was not asked", "same tokens"]);
     assert_eq!(card["verdict"], "untestable", "{card}");
     says(card["reason"].as_str().unwrap(), &["a change of 10 points would not be seen on 31 questions"]);
     assert_eq!(card["scoring"]["controls"].as_array().unwrap().len(), 3);
+}
+
+/// The masked tokens that the arms list, beside those that are counted by α.
+fn masks_count_what_the_scores_say(record: &Value) {
+    let masks = list(&record["results"]["masks"]);
+    assert_eq!(masks.len(), 6);
+    assert_eq!((&masks[0]["alpha"], &masks[0]["masked"], &masks[0]["best"]), (&json!(0.0), &json!(0), &json!(0)));
+    let counts: Vec<u64> = masks.iter().map(|m| m["masked"].as_u64().unwrap()).collect();
+    assert!(counts.is_sorted() && masks.iter().all(|m| m["tokens"] == json!(QUESTIONS * 5 * 7)), "{masks:?}");
+    // Where all folds chose one α, the steered arm lists exactly these.
+    let folds = list(&record["results"]["folds"]);
+    let alpha = &folds[0]["setting"]["alpha"];
+    if folds.iter().all(|fold| fold["setting"]["alpha"] == *alpha) {
+        let listed = |item: &Value| item.get("masked").map_or(0, |m| list(m).iter().map(|n| n.as_u64().unwrap()).sum());
+        let total: u64 = list(&arm(record, "steered")["scored"]).iter().map(listed).sum();
+        let counted = masks.iter().find(|m| m["alpha"] == *alpha).unwrap();
+        assert_eq!(counted["masked"], total);
+    }
+}
+
+#[test]
+fn questions_that_do_not_fit_are_left_out_and_named() {
+    let here = folder();
+    if tiny_model(here.path()).is_none() {
+        return;
+    }
+    let mut rows = String::from("full_prefix,completion,contradiction_0\n");
+    for i in 0..11 {
+        writeln!(rows, "{}w{i},w1,w2", if i == 4 { "w1 ".repeat(70) } else { String::new() }).unwrap();
+    }
+    std::fs::write(here.path().join("mixed.csv"), rows).unwrap();
+    let printed = succeeds(here.path(), &["check", "tiny", "--methods", "dola", "--tasks", "mixed.csv"]);
+    says(&printed, &["note on mixed: 1 of 11 questions were left out", "64 tokens", "Strict wins", "n = 10"]);
+    let record = &records(here.path())[0];
+    assert_eq!(record["plan"]["counts"]["test"], 10);
+    assert_eq!(list(&record["results"]["items"]["test"]).len(), 10);
 }
 
 #[test]

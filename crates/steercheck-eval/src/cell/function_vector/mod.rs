@@ -180,9 +180,6 @@ impl FunctionVectorCell {
             plan: self.plan.clone(),
             about: self.about.clone(),
             results: Results {
-                conformance: None,
-                folds: Vec::new(),
-                layer_use: Vec::new(),
                 chosen: Chosen { setting: chosen.setting(), dev_hits: Some(most) },
                 grid: self.places.iter().zip(dev_hits.into_iter().zip(test_hits)).map(point).collect(),
                 arms,
@@ -200,6 +197,7 @@ impl FunctionVectorCell {
                     .into_iter()
                     .chain(of_others.iter().map(|(name, artefact)| (name.clone(), artefact.key())))
                     .collect(),
+                ..Results::default()
             },
             timings: clock.finish(),
         };

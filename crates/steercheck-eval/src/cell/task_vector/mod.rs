@@ -135,9 +135,6 @@ impl TaskVectorCell {
             plan: self.plan.clone(),
             about: self.about.clone(),
             results: Results {
-                conformance: None,
-                folds: Vec::new(),
-                layer_use: Vec::new(),
                 chosen: Chosen { setting: Setting::residual(chosen), dev_hits: Some(dev_hits) },
                 grid: residuals.iter().zip(dev_curve.into_iter().zip(test_curve)).map(point).collect(),
                 arms,
@@ -148,10 +145,8 @@ impl TaskVectorCell {
                     test: self.test.iter().map(Asked::record).collect(),
                     baseline: self.baseline.iter().map(Asked::record).collect(),
                 },
-                shots: Vec::new(),
-                heads: None,
-                read_out: Vec::new(),
                 artefacts: BTreeMap::from([("vectors".to_string(), theta.key())]),
+                ..Results::default()
             },
             timings: clock.finish(),
         };

@@ -3,8 +3,6 @@
 
 mod prepare;
 
-use std::collections::BTreeMap;
-
 use steercheck_model::{Edit, Positions, Prefix, Row};
 use steercheck_steer::given_vector::{GivenVector, Where};
 
@@ -76,9 +74,6 @@ impl VectorCell {
             plan: self.plan.clone(),
             about: self.about.clone(),
             results: Results {
-                conformance: None,
-                folds: Vec::new(),
-                layer_use: Vec::new(),
                 chosen: Chosen { setting: self.setting.clone(), dev_hits: None },
                 grid: Vec::new(),
                 arms,
@@ -89,10 +84,7 @@ impl VectorCell {
                     test: self.test.iter().map(Asked::record).collect(),
                     baseline: Vec::new(),
                 },
-                shots: Vec::new(),
-                heads: None,
-                read_out: Vec::new(),
-                artefacts: BTreeMap::new(),
+                ..Results::default()
             },
             timings: clock.finish(),
         };

@@ -1,4 +1,4 @@
-//! The logit lens (nostalgebraist 2020): what every residual of a prompt would say next if it were the last, methods.md §4.
+//! One prompt: what every residual says at every position.
 
 use candle_core::Tensor;
 use serde::Serialize;
