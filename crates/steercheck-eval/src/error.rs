@@ -42,6 +42,19 @@ pub enum EvalError {
         /// The set.
         task: String,
     },
+    /// A study file.
+    #[error(transparent)]
+    Study(#[from] crate::study::StudyError),
+    /// A task of another kind than a method has.
+    #[error(
+        "'{task}' is nothing that {method} can be tried on; DoLa scores sets of questions, the other methods take tasks"
+    )]
+    NotOfMethod {
+        /// The task.
+        task: String,
+        /// The method.
+        method: &'static str,
+    },
     /// A task's data.
     #[error(transparent)]
     Task(#[from] TaskError),

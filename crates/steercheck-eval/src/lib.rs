@@ -12,10 +12,13 @@ pub mod lens;
 mod made_vector;
 pub mod prompt;
 pub mod protocol;
+pub mod published;
 pub mod record;
 pub mod sample;
 pub mod scoring;
 pub mod side_effects;
+pub mod store;
+pub mod study;
 pub mod task;
 
 pub use error::EvalError;

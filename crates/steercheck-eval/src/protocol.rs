@@ -86,13 +86,13 @@ impl Protocol {
 }
 
 /// The study's numbers of demonstrations.
-const SHOTS: [usize; 11] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+const SHOTS: &[usize] = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 
 /// How many items, and how often.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
-    /// `quick`, `standard` or `study`.
-    pub name: &'static str,
+    /// `quick`, `standard` or `study`; of a study file with numbers of its own, `custom`.
+    pub name: Cow<'static, str>,
     /// Items that choose the block.
     pub dev: usize,
     /// Items that are reported.
@@ -102,16 +102,18 @@ pub struct Profile {
     /// What function vectors are tried at.
     pub grid: Grid,
     /// Numbers of demonstrations that the unsteered model is asked with, besides the few-shot arm.
-    pub shots: &'static [usize],
+    pub shots: Cow<'static, [usize]>,
+    /// Questions of a set that are asked at most; none for all.
+    pub questions: Option<usize>,
 }
 
 /// Settings of function vectors: the product of strengths, heads and residuals.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid {
     /// λ.
-    pub strengths: &'static [f64],
+    pub strengths: Cow<'static, [f64]>,
     /// Numbers of heads; those beyond what a model has are left out.
-    pub heads: &'static [usize],
+    pub heads: Cow<'static, [usize]>,
     /// At most so many residuals, evenly spaced up to the last; none for all.
     pub residuals: Option<usize>,
 }
@@ -119,40 +121,55 @@ pub struct Grid {
 impl Profile {
     /// One seed, 24 and 48 items: a first look in minutes.
     pub const QUICK: Self = Self {
-        name: "quick",
+        name: Cow::Borrowed("quick"),
         dev: 24,
         test: 48,
         seeds: 1,
-        grid: Grid { strengths: &[1.0, 2.0, 4.0, 8.0], heads: &[2, 16, 64], residuals: Some(16) },
-        shots: &[],
+        grid: Grid {
+            strengths: Cow::Borrowed(&[1.0, 2.0, 4.0, 8.0]),
+            heads: Cow::Borrowed(&[2, 16, 64]),
+            residuals: Some(16),
+        },
+        shots: Cow::Borrowed(&[]),
+        questions: Some(120),
     };
     /// Three seeds, 50 and 100 items.
     pub const STANDARD: Self = Self {
-        name: "standard",
+        name: Cow::Borrowed("standard"),
         dev: 50,
         test: 100,
         seeds: 3,
-        grid: Grid { strengths: &[0.5, 1.0, 2.0, 4.0, 8.0, 16.0], heads: &[2, 16, 64, 256], residuals: None },
-        shots: &SHOTS,
+        grid: Grid {
+            strengths: Cow::Borrowed(&[0.5, 1.0, 2.0, 4.0, 8.0, 16.0]),
+            heads: Cow::Borrowed(&[2, 16, 64, 256]),
+            residuals: None,
+        },
+        shots: Cow::Borrowed(SHOTS),
+        questions: None,
     };
     /// Sizes of the published study: 50 and 50 items, one seed.
     pub const STUDY: Self = Self {
-        name: "study",
+        name: Cow::Borrowed("study"),
         dev: 50,
         test: 50,
         seeds: 1,
         grid: Grid {
-            strengths: &[0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0],
-            heads: &[2, 16, 32, 64, 128, 256, 512],
+            strengths: Cow::Borrowed(&[0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]),
+            heads: Cow::Borrowed(&[2, 16, 32, 64, 128, 256, 512]),
             residuals: None,
         },
-        shots: &SHOTS,
+        shots: Cow::Borrowed(SHOTS),
+        questions: None,
     };
 
     /// The grid for a model of so many parameters: above 27 billion the study tried fewer settings.
     pub fn grid_for(&self, parameters: u64) -> Grid {
         if self.name == Self::STUDY.name && parameters > 27_000_000_000 {
-            return Grid { strengths: &[1.0, 4.0, 16.0], heads: &[2, 64, 512, 1024], residuals: None };
+            return Grid {
+                strengths: Cow::Borrowed(&[1.0, 4.0, 16.0]),
+                heads: Cow::Borrowed(&[2, 64, 512, 1024]),
+                residuals: None,
+            };
         }
         self.grid.clone()
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use steercheck_eval::study::Shard;
 use steercheck_eval::task::builtin_names;
 use steercheck_steer::given_vector::{VectorSpec, Where};
 
@@ -71,6 +72,15 @@ pub(crate) enum Command {
     /// Show what every residual of a prompt would say next: the logit lens
     #[command(after_help = LENS_HELP)]
     Lens(LensOptions),
+    /// Plan, run and follow studies: many models, methods and tasks into one store
+    #[command(subcommand)]
+    Study(StudyCommand),
+    /// Check a folder of records
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Print the published figures of the study
+    #[command(after_help = PUBLISHED_HELP)]
+    Published(PublishedOptions),
     /// Make, show and export vectors
     #[command(subcommand)]
     Vector(VectorCommand),
@@ -89,6 +99,111 @@ pub(crate) enum ModelsCommand {
     /// Check that a model computes what it should, and that its tokenizer keeps texts
     #[command(after_help = VERIFY_HELP)]
     Verify(VerifyOptions),
+}
+
+const STUDY_HELP: &str = "\
+Example:
+  steercheck study run studies/laptop.toml --store laptop
+
+What has a record in the store is not run again; docs/studies.md says what stands in a study file.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StudyCommand {
+    /// Print the cells of a study, what they cost and what so many items can detect
+    #[command(after_help = STUDY_HELP)]
+    Plan(StudyPlanOptions),
+    /// Run every cell that has no record in the store yet
+    #[command(after_help = STUDY_HELP)]
+    Run(StudyRunOptions),
+    /// Run a study on a Slurm cluster: write a job array, a part in each task, and submit it
+    #[command(after_help = STUDY_HELP)]
+    Submit(StudySubmitOptions),
+    /// Print how far a study is: done, running, failed, missing
+    #[command(after_help = STUDY_HELP)]
+    Status(StudyStatusOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StudyPlanOptions {
+    /// A study file
+    pub(crate) file: PathBuf,
+    /// Propose numbers of items that detect a gain of so many points, such as 5pp
+    #[arg(long, value_name = "POINTS", value_parser = parse_points)]
+    pub(crate) mde: Option<f64>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StudyRunOptions {
+    /// A study file
+    pub(crate) file: PathBuf,
+    /// Folder for the records; several processes may share it
+    #[arg(long, default_value = "steercheck-store", value_name = "FOLDER")]
+    pub(crate) store: PathBuf,
+    /// Run one part of several of about the same cost: 1/8 to 8/8
+    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    pub(crate) shard: Option<Shard>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StudySubmitOptions {
+    /// A study file; its [slurm] table has time, mem, gres, cpus and throttle
+    pub(crate) file: PathBuf,
+    /// Folder for the records, on a file system that all nodes share
+    #[arg(long, default_value = "steercheck-store", value_name = "FOLDER")]
+    pub(crate) store: PathBuf,
+    /// Partition to run in [default: the study's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partition: Option<String>,
+    /// Tasks of the array [default: the study's, or 16]
+    #[arg(long, value_name = "N", value_parser = parse_tokens)]
+    pub(crate) parts: Option<usize>,
+    /// Write the script and do not submit it
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StudyStatusOptions {
+    /// A study file
+    pub(crate) file: PathBuf,
+    /// Folder of the records
+    #[arg(long, default_value = "steercheck-store", value_name = "FOLDER")]
+    pub(crate) store: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Read every record and artefact and compare digests, keys and names
+    Verify(StoreOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreOptions {
+    /// A store, or the folder of a check
+    pub(crate) folder: PathBuf,
+}
+
+const PUBLISHED_HELP: &str = "\
+Examples:
+  steercheck published
+  steercheck published llama2-7b --method fv --format csv";
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishedOptions {
+    /// A model, as the study names it [default: all, summarised]
+    pub(crate) model: Option<String>,
+    /// `tv`, `fv` or `dola` [default: all]
+    #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true)]
+    pub(crate) method: Option<MethodName>,
+    /// `text` (default), `md`, `csv`, `json` (every number), `latex`
+    #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, hide_default_value = true, default_value_t = Format::Text)]
+    pub(crate) format: Format,
 }
 
 const LENS_HELP: &str = "\
@@ -511,6 +626,22 @@ fn parse_tokens(text: &str) -> Result<usize, String> {
 
 fn parse_shots(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n <= 100).ok_or_else(|| "write a whole number from 0 to 100".into())
+}
+
+/// `3/8` counts from 1.
+fn parse_shard(text: &str) -> Result<Shard, String> {
+    let numbers = text.split_once('/').and_then(|(i, n)| Some((i.parse::<usize>().ok()?, n.parse::<usize>().ok()?)));
+    match numbers {
+        Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index: index - 1, count }),
+        _ => Err("write which part of how many, such as 3/8".into()),
+    }
+}
+
+/// `5pp` or `5`, as a share.
+fn parse_points(text: &str) -> Result<f64, String> {
+    let digits = text.trim().trim_end_matches("pp").trim();
+    let points = digits.parse::<f64>().ok().filter(|p| *p > 0.0 && *p < 100.0);
+    points.map(|p| p / 100.0).ok_or_else(|| "write points above 0 and below 100, such as 5pp".into())
 }
 
 fn parse_temperature(text: &str) -> Result<f64, String> {

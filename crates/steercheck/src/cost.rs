@@ -47,7 +47,7 @@ fn of_reading(files: Files, memory: u64, passes: f64) -> Option<String> {
 }
 
 /// `40 s`, `12 min`, `3.4 h`.
-fn time(seconds: f64) -> String {
+pub(crate) fn time(seconds: f64) -> String {
     if seconds < 90.0 {
         format!("{seconds:.0} s")
     } else if seconds < 90.0 * 60.0 {

@@ -33,6 +33,9 @@ pub enum CliError {
     /// Options that do not go together or name nothing.
     #[error("{0}")]
     Usage(String),
+    /// A study is not complete.
+    #[error("{0}")]
+    Incomplete(String),
     /// Output could not be written.
     #[error("cannot write the output: {0}")]
     Output(String),
@@ -49,7 +52,8 @@ impl CliError {
             Self::Eval(EvalError::ZeroChanged { .. } | EvalError::Write { .. })
             | Self::Output(_)
             | Self::Card(_)
-            | Self::Conformance(_) => true,
+            | Self::Conformance(_)
+            | Self::Incomplete(_) => true,
             _ => false,
         };
         ExitCode::from(if failed { 1 } else { 2 })

@@ -3,15 +3,11 @@
 use std::path::Path;
 use std::time::Instant;
 
-use steercheck_eval::cell::{
-    Cell, Choices, DolaCell, DolaOptions, Finished, FunctionVectorCell, FunctionVectorOptions, Heads, Presented,
-    ReadAt, Subject, TaskVectorCell, TaskVectorOptions, VectorCell, VectorOptions,
-};
+use steercheck_eval::cell::{Cell, Choices, Finished, Heads, ReadAt, Subject, VectorCell, VectorOptions};
 use steercheck_eval::conformance::{Extent, Summary};
 use steercheck_eval::record::{self, Written};
-use steercheck_eval::scoring::QuestionSet;
 use steercheck_eval::side_effects::{self, NeutralText, Unsteered};
-use steercheck_eval::task::Task;
+use steercheck_eval::study::{Design, Method, NotRun, Part, Prepared, Source};
 use steercheck_eval::{EvalError, Profile, Protocol, Record};
 use steercheck_model::{FinalNorm, Loaded, Model, Tokenizer, read_vectors};
 use steercheck_steer::function_vector::{ProjectionBias, Scale};
@@ -26,13 +22,6 @@ use crate::progress::{Work, line};
 use crate::sources::{Asked, asked};
 use crate::{cost, loading, report, verify};
 
-/// A task that was asked for and cannot be run on this model by a method.
-pub(crate) struct NotRun {
-    pub(crate) task: String,
-    pub(crate) method: &'static str,
-    pub(crate) reason: EvalError,
-}
-
 /// What an examination found.
 pub(crate) struct Examined {
     pub(crate) records: Vec<Record>,
@@ -43,7 +32,7 @@ pub(crate) struct Examined {
 
 /// Runs methods, or a vector, on tasks, and writes the records.
 pub(crate) fn examine(options: &CheckOptions) -> Result<Examined, CliError> {
-    let (protocol, profile) = sizes(options);
+    let (protocol, _) = sizes(options);
     if (1..options.methods.len()).any(|i| options.methods[..i].contains(&options.methods[i])) {
         return Err(CliError::Usage("a method is asked for twice; name each once".into()));
     }
@@ -59,10 +48,12 @@ pub(crate) fn examine(options: &CheckOptions) -> Result<Examined, CliError> {
         Some(bos) => tokenizer?.with_bos(bos == OnOff::On)?,
     };
     let vector = options.vector.as_ref().zip(given).map(|(spec, file)| GivenVector::resolve(spec, &file, &model.spec));
-    let run = Run { protocol, profile, vector: vector.transpose()?, asked: &asked, options };
     let text = NeutralText::new(&tokenizer, &model.spec)?;
-    let (cells, not_run) =
-        run.prepare(&Subject { model: &model, tokenizer: &tokenizer, neutral: Some(&text), kept: None })?;
+    let subject = Subject { model: &model, tokenizer: &tokenizer, neutral: Some(&text), kept: None };
+    let Prepared { cells, not_run } = match vector.transpose()? {
+        Some(vector) => of_vector(&subject, &vector, &asked, options)?,
+        None => design(options, &asked).prepare(&subject)?,
+    };
     // A task that was asked for by name runs, if only by one of the methods; so does a method.
     let by_name = !options.tasks.is_empty() || !options.methods.is_empty();
     let ran = |n: &&NotRun| cells.iter().any(|cell| cell.task_name() == n.task);
@@ -92,140 +83,90 @@ pub(crate) fn sizes(options: &CheckOptions) -> (Protocol, Profile) {
     (protocol, profile)
 }
 
-/// What is run on every task.
-struct Run<'a> {
-    protocol: Protocol,
-    profile: Profile,
-    /// The user's vector; none runs the methods.
-    vector: Option<GivenVector>,
-    asked: &'a Asked,
-    options: &'a CheckOptions,
-}
-
-/// What is run: the user's vector, or a method.
-#[derive(Clone, Copy)]
-enum Way<'a> {
-    Vector(&'a GivenVector),
-    Method(MethodName),
-}
-
-impl Way<'_> {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Vector(_) => "given vector",
-            Self::Method(MethodName::Tv) => "task vectors",
-            Self::Method(MethodName::Fv) => "function vectors",
-            Self::Method(MethodName::Dola) => "DoLa",
+/// What the options ask of the model.
+fn design(options: &CheckOptions, asked: &Asked) -> Design {
+    let (protocol, profile) = sizes(options);
+    let methods = match &options.methods[..] {
+        [] => {
+            let of_tasks = [MethodName::Tv, MethodName::Fv].into_iter().filter(|_| !asked.tasks.is_empty());
+            let of_sets = [MethodName::Dola].into_iter().filter(|_| !asked.sets.is_empty());
+            of_tasks.chain(of_sets).collect()
         }
-    }
-}
-
-impl Run<'_> {
-    fn ways(&self) -> Vec<Way<'_>> {
-        match (&self.vector, &self.options.methods[..]) {
-            (Some(vector), _) => vec![Way::Vector(vector)],
-            (None, []) => {
-                let of_tasks = [MethodName::Tv, MethodName::Fv].into_iter().filter(|_| !self.asked.tasks.is_empty());
-                let of_sets = [MethodName::Dola].into_iter().filter(|_| !self.asked.sets.is_empty());
-                of_tasks.chain(of_sets).map(Way::Method).collect()
-            }
-            (None, methods) => methods.iter().map(|m| Way::Method(*m)).collect(),
-        }
-    }
-
-    /// The cells of every method, task and seed, and the tasks that cannot be run on this model.
-    fn prepare(&self, subject: &Subject<'_>) -> Result<(Vec<Cell>, Vec<NotRun>), CliError> {
-        let (mut cells, mut not_run) = (Vec::new(), Vec::new());
-        let mut keep = |cell: Result<Cell, EvalError>, task: &str, way: Way<'_>| match cell {
-            Ok(cell) => {
-                cells.push(cell);
-                Ok(true)
-            }
-            Err(reason @ (EvalError::TooFewItems { .. } | EvalError::TooLong { .. })) => {
-                not_run.push(NotRun { task: task.to_string(), method: way.text(), reason });
-                Ok(false)
-            }
-            Err(e) => Err(CliError::from(e)),
+        methods => methods.to_vec(),
+    };
+    let part = |name: MethodName| {
+        let (method, sources) = match name {
+            MethodName::Tv => (Method::TaskVector, &asked.tasks),
+            MethodName::Fv => (Method::FunctionVector(choices(options, &protocol)), &asked.tasks),
+            MethodName::Dola => (Method::Dola(dola_norm(options)), &asked.sets),
         };
-        for way in self.ways() {
-            if let Way::Method(MethodName::Dola) = way {
-                for set in &self.asked.sets {
-                    keep(self.dola(subject, set), &set.name, way)?;
+        Part { method, sources: sources.clone() }
+    };
+    let parts = methods.into_iter().map(part).collect();
+    Design { seeds: seeds(options, &profile), protocol, profile, parts }
+}
+
+fn seeds(options: &CheckOptions, profile: &Profile) -> Vec<u64> {
+    (0..profile.seeds as u64).map(|i| options.seed.wrapping_add(i)).collect()
+}
+
+fn dola_norm(options: &CheckOptions) -> FinalNorm {
+    match options.dola_norm {
+        Some(DolaNorm::Final) => FinalNorm::Apply,
+        Some(DolaNorm::None) | None => FinalNorm::Skip,
+    }
+}
+
+/// The protocol's choices, but for those that were made on the command line.
+fn choices(options: &CheckOptions, protocol: &Protocol) -> Choices {
+    let mut choices = Choices::of(protocol);
+    match options.fv_position {
+        Some(FvPosition::Last) => choices.read_at = ReadAt::Last,
+        Some(FvPosition::Penultimate) => choices.read_at = ReadAt::Penultimate,
+        None => {}
+    }
+    match options.fv_bias {
+        Some(FvBias::Kept) => choices.bias = ProjectionBias::Kept,
+        Some(FvBias::Published) => choices.bias = ProjectionBias::AsPublished,
+        None => {}
+    }
+    match options.fv_effects {
+        Some(FvEffects::Probability) => choices.effects = Scale::Probability,
+        Some(FvEffects::LogProbability) => choices.effects = Scale::LogProbability,
+        None => {}
+    }
+    match options.fv_heads {
+        Some(FvHeads::Task) => choices.heads = Heads::OfTask,
+        Some(FvHeads::Universal) => choices.heads = Heads::Universal,
+        None => {}
+    }
+    choices
+}
+
+/// The cells of the user's vector.
+fn of_vector(
+    subject: &Subject<'_>,
+    vector: &GivenVector,
+    asked: &Asked,
+    options: &CheckOptions,
+) -> Result<Prepared, EvalError> {
+    let (_, profile) = sizes(options);
+    let positions = options.positions.map_or(Where::Last, Into::into);
+    let mut out = Prepared::default();
+    for task in asked.tasks.iter().filter_map(Source::task) {
+        for seed in seeds(options, &profile) {
+            let options = VectorOptions { vector: vector.clone(), positions, profile: profile.clone(), seed };
+            match VectorCell::prepare(subject, task, &options) {
+                Ok(cell) => out.cells.push(Cell::Vector(Box::new(cell))),
+                Err(reason @ (EvalError::TooFewItems { .. } | EvalError::TooLong { .. })) => {
+                    out.not_run.push(NotRun { task: task.name.clone(), method: "given vector", reason });
+                    break;
                 }
-                continue;
-            }
-            for task in &self.asked.tasks {
-                for seed in (0..self.profile.seeds as u64).map(|i| self.options.seed.wrapping_add(i)) {
-                    if !keep(self.cell(subject, task, seed, way), &task.name, way)? {
-                        break;
-                    }
-                }
+                Err(e) => return Err(e),
             }
         }
-        Ok((cells, not_run))
     }
-
-    /// Nothing but the random layers depends on the seed: one is enough.
-    fn dola(&self, subject: &Subject<'_>, set: &QuestionSet) -> Result<Cell, EvalError> {
-        let options = DolaOptions {
-            protocol: self.protocol.clone(),
-            profile: self.profile.clone(),
-            seed: self.options.seed,
-            norm: match self.options.dola_norm {
-                Some(DolaNorm::Final) => FinalNorm::Apply,
-                Some(DolaNorm::None) | None => FinalNorm::Skip,
-            },
-            random_layer: false,
-        };
-        Ok(Cell::Dola(Box::new(DolaCell::prepare(subject, set, &options)?)))
-    }
-
-    /// The protocol's choices, but for those that were made on the command line.
-    fn choices(&self) -> Choices {
-        let mut choices = Choices::of(&self.protocol);
-        match self.options.fv_position {
-            Some(FvPosition::Last) => choices.read_at = ReadAt::Last,
-            Some(FvPosition::Penultimate) => choices.read_at = ReadAt::Penultimate,
-            None => {}
-        }
-        match self.options.fv_bias {
-            Some(FvBias::Kept) => choices.bias = ProjectionBias::Kept,
-            Some(FvBias::Published) => choices.bias = ProjectionBias::AsPublished,
-            None => {}
-        }
-        match self.options.fv_effects {
-            Some(FvEffects::Probability) => choices.effects = Scale::Probability,
-            Some(FvEffects::LogProbability) => choices.effects = Scale::LogProbability,
-            None => {}
-        }
-        match self.options.fv_heads {
-            Some(FvHeads::Task) => choices.heads = Heads::OfTask,
-            Some(FvHeads::Universal) => choices.heads = Heads::Universal,
-            None => {}
-        }
-        choices
-    }
-
-    fn cell(&self, subject: &Subject<'_>, task: &Task, seed: u64, way: Way<'_>) -> Result<Cell, EvalError> {
-        let (protocol, profile) = (self.protocol.clone(), self.profile.clone());
-        let presented = Presented::Method;
-        Ok(match way {
-            Way::Vector(vector) => {
-                let positions = self.options.positions.map_or(Where::Last, Into::into);
-                let options = VectorOptions { vector: vector.clone(), positions, profile, seed };
-                Cell::Vector(Box::new(VectorCell::prepare(subject, task, &options)?))
-            }
-            Way::Method(MethodName::Tv) => {
-                let options = TaskVectorOptions { protocol, profile, seed, presented };
-                Cell::TaskVector(Box::new(TaskVectorCell::prepare(subject, task, &options)?))
-            }
-            Way::Method(MethodName::Fv | MethodName::Dola) => {
-                let choices = self.choices();
-                let options = FunctionVectorOptions { protocol, choices, profile, seed, presented };
-                Cell::FunctionVector(Box::new(FunctionVectorCell::prepare(subject, task, &options)?))
-            }
-        })
-    }
+    Ok(out)
 }
 
 /// Runs the cells. Side effects are measured where their plans ask for it.

@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use steercheck_eval::cell::{FunctionVectorCell, FunctionVectorOptions, Presented, Subject};
 use steercheck_eval::explain::{Explained, Variant, explain, variants};
+use steercheck_eval::study::Source;
+use steercheck_eval::task::Task;
 use steercheck_eval::{Record, record};
 use steercheck_model::{Loaded, Model, Tokenizer};
 use steercheck_stats::Estimate;
@@ -24,7 +26,8 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
         return Err(CliError::Usage("--explain takes the choices of function vectors apart; add --methods fv".into()));
     }
     let (protocol, _) = sizes(options);
-    let tasks = asked(options, &protocol)?.tasks;
+    let asked = asked(options, &protocol)?;
+    let tasks: Vec<&Task> = asked.tasks.iter().filter_map(Source::task).collect();
     record::check_folder(&options.out)?;
     let found = models::find(options.model.as_deref(), options.loading.accept_licence, false)?;
     let started = Instant::now();
@@ -35,7 +38,7 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     let keep = Keep { conformance: &conformance, out: &options.out };
     let variants = variants(&model, &tokenizer)?;
     let mut tables = Vec::with_capacity(tasks.len());
-    for task in &tasks {
+    for task in tasks {
         let mut found: Vec<(Variant, Vec<Record>)> = Vec::with_capacity(variants.len());
         for variant in &variants {
             let tokenizer = tokenizer.with_bos(variant.bos)?;
@@ -64,7 +67,7 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
 fn records(
     model: &Model,
     tokenizer: &Tokenizer,
-    task: &steercheck_eval::task::Task,
+    task: &Task,
     variant: &Variant,
     options: &CheckOptions,
     keep: &Keep<'_>,

@@ -1,5 +1,6 @@
 //! `steercheck lens`: one prompt, or a data set.
 
+use std::path::Path;
 use std::time::Instant;
 
 use steercheck_eval::Record;
@@ -7,6 +8,7 @@ use steercheck_eval::card::LensMeasured;
 use steercheck_eval::cell::{LensAsked, LensCell, LensOptions as CellOptions, Subject};
 use steercheck_eval::lens::{LensGrid, Seen, lens};
 use steercheck_eval::record;
+use steercheck_eval::study::Source;
 use steercheck_eval::task::Quirks;
 use steercheck_model::{FinalNorm, Loaded, Model, Tokenizer};
 
@@ -16,7 +18,6 @@ use crate::loading;
 use crate::models::{self, print};
 use crate::progress::Work;
 use crate::report::{lens as report, lines};
-use crate::sources::{Source, source};
 use crate::tables::Flush::{Left, Right};
 use crate::tables::{Flush, Format, csv, stacked, wrapped};
 
@@ -25,7 +26,8 @@ const SHOWN: usize = 10;
 
 /// Runs the command.
 pub(crate) fn run(options: &LensOptions) -> Result<(), CliError> {
-    let task = options.task.as_deref().map(|name| source(name, Quirks::Drop)).transpose()?;
+    let found = |name| Source::find(name, Quirks::Drop, Path::new(""));
+    let task = options.task.as_deref().map(found).transpose()?;
     if task.is_some() {
         record::check_folder(&options.out)?;
     }

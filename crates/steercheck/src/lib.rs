@@ -14,9 +14,11 @@ mod loading;
 mod machine;
 mod models;
 mod progress;
+mod published;
 mod report;
 mod sources;
-mod study;
+mod studies;
+mod study_models;
 mod tables;
 mod vector;
 mod verify;
@@ -38,6 +40,9 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
         Command::Vector(VectorCommand::Make(options)) => vector::make(options),
         Command::Vector(VectorCommand::Show(options)) => vector::show(options),
         Command::Vector(VectorCommand::Export(options)) => vector::export(options),
+        Command::Study(command) => studies::study(command),
+        Command::Published(options) => published::run(options),
+        Command::Store(command) => studies::of_store(command),
         Command::Bench(BenchCommand::Fv(options)) => bench::function_vector(options),
         Command::Bench(BenchCommand::Dola(options)) => bench::dola(options),
     }

@@ -9,7 +9,7 @@ use crate::arguments::{GetOptions, ListOptions};
 use crate::error::CliError;
 use crate::machine::usable_memory;
 use crate::progress::Downloads;
-use crate::study::{self, Residence};
+use crate::study_models::{self, Residence};
 use crate::tables::{self, Flush, wrapped};
 
 /// Finds a model by path, name or id, downloading it if it is not there.
@@ -30,7 +30,7 @@ pub(crate) fn list(asked: &ListOptions) -> Result<(), CliError> {
         return print(&format!("{}\n", serde_json::Value::Array(models)));
     }
     let here = here(catalogue, &options);
-    let study = study::text(catalogue, memory) + &here;
+    let study = study_models::text(catalogue, memory) + &here;
     if asked.study {
         return print(&study);
     }
@@ -115,7 +115,7 @@ fn as_json(model: &Model, catalogue: &Catalogue, memory: u64, options: &Options<
         "tuned_from": entry.and_then(|e| e.tuned_from.as_ref()),
         "checkpoint_of": checkpoint_of,
         "adds_bos": entry.map(|e| e.adds_bos),
-        "hub_id": study::hub_name(model),
+        "hub_id": study_models::hub_name(model),
         "parameters": model.parameters,
         "blocks": shape.map(|s| s.blocks),
         "heads": shape.map(|s| s.heads),

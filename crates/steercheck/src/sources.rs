@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use steercheck_eval::scoring::{QuestionSet, builtin_set, load_set};
-use steercheck_eval::task::{self, LoadOptions, Quirks, Task};
-use steercheck_eval::{EvalError, Protocol};
+use steercheck_eval::Protocol;
+use steercheck_eval::study::Source;
 
 use crate::arguments::{CheckOptions, MethodName};
 use crate::error::CliError;
@@ -16,8 +15,8 @@ const DEFAULT_TASKS: [&str; 4] = ["present-past", "singular-plural", "capitalise
 
 /// What is asked: tasks with demonstrations, and sets of questions.
 pub(crate) struct Asked {
-    pub(crate) tasks: Vec<Task>,
-    pub(crate) sets: Vec<QuestionSet>,
+    pub(crate) tasks: Vec<Source>,
+    pub(crate) sets: Vec<Source>,
 }
 
 pub(crate) fn asked(options: &CheckOptions, protocol: &Protocol) -> Result<Asked, CliError> {
@@ -32,21 +31,14 @@ pub(crate) fn asked(options: &CheckOptions, protocol: &Protocol) -> Result<Asked
     };
     let mut out = Asked { tasks: Vec::new(), sets: Vec::new() };
     for name in names {
-        let name = match source(name, protocol.quirks)? {
-            Source::Set(set) => {
-                let name = set.name.clone();
-                out.sets.push(set);
-                name
-            }
-            Source::Task(task) => {
-                let name = task.name.clone();
-                out.tasks.push(task);
-                name
-            }
-        };
-        let all = out.tasks.iter().map(|t| &t.name).chain(out.sets.iter().map(|s| &s.name));
-        if all.filter(|other| **other == name).count() > 1 {
-            return Err(CliError::Usage(format!("task '{name}' is asked for twice; name each once")));
+        let source = Source::find(name, protocol.quirks, Path::new(""))?;
+        let all = out.tasks.iter().chain(&out.sets).map(Source::name);
+        if all.filter(|other| *other == source.name()).count() > 0 {
+            return Err(CliError::Usage(format!("task '{}' is asked for twice; name each once", source.name())));
+        }
+        match source {
+            Source::Set(_) => out.sets.push(source),
+            Source::Task(_) => out.tasks.push(source),
         }
     }
     let says = |what: &str| Err(CliError::Usage(what.to_string()));
@@ -59,38 +51,4 @@ pub(crate) fn asked(options: &CheckOptions, protocol: &Protocol) -> Result<Asked
         return says("sets of questions are for DoLa; name a task for the other methods, or use --methods dola");
     }
     Ok(out)
-}
-
-/// What a name stands for.
-pub(crate) enum Source {
-    Task(Task),
-    Set(QuestionSet),
-}
-
-/// A task or a set of questions by its name, or from a file.
-pub(crate) fn source(name: &str, quirks: Quirks) -> Result<Source, CliError> {
-    let path = Path::new(name);
-    let is_file = path.extension().is_some() || name.contains(['/', '\\']) || path.is_file();
-    if let Some(set) = builtin_set(name) {
-        return Ok(Source::Set(set.map_err(EvalError::from)?));
-    }
-    if is_file && is_question_file(path) {
-        return Ok(Source::Set(load_set(path).map_err(EvalError::from)?));
-    }
-    Ok(Source::Task(if is_file {
-        task::load_file(path, LoadOptions { quirks, ..LoadOptions::default() })?
-    } else {
-        task::builtin(name)?
-    }))
-}
-
-/// Whether a file holds questions with true and false answers, or completions: CSV, or JSON Lines of `question`.
-fn is_question_file(path: &Path) -> bool {
-    let ends = |ending: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
-    let first = || {
-        use std::io::BufRead;
-        let file = std::fs::File::open(path).ok()?;
-        std::io::BufReader::new(file).lines().map_while(Result::ok).find(|line| !line.trim().is_empty())
-    };
-    ends("csv") || (ends("jsonl") && first().is_some_and(|line| line.contains("\"question\"")))
 }

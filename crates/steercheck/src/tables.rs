@@ -60,6 +60,12 @@ impl Table {
         if self.note.is_empty() { out } else { format!("{out}\n{}\n", self.note) }
     }
 
+    /// Comma-separated values under the heads.
+    pub(crate) fn csv(&self) -> String {
+        let head: Vec<String> = self.head.iter().map(|(text, _)| text.replace('\n', " ")).collect();
+        csv(&head.iter().map(String::as_str).collect::<Vec<_>>(), &self.rows)
+    }
+
     /// A LaTeX table environment: booktabs rules, title and note as its caption.
     pub(crate) fn latex(&self) -> String {
         let columns: String = self.head.iter().map(|(_, f)| if *f == Flush::Right { 'r' } else { 'l' }).collect();

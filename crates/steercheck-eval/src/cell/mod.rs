@@ -26,7 +26,7 @@ pub use vector::{VectorCell, VectorOptions};
 use steercheck_model::{Edit, Model, ModelError, Reading, Receipt, Tokenizer};
 
 use crate::error::EvalError;
-use crate::record::{Artefact, Outcome, Record};
+use crate::record::{Artefact, Outcome, Plan, Record};
 use crate::side_effects::{self, Acts, NeutralText, SideEffects, Unsteered};
 use crate::task::{Match, Task};
 
@@ -82,6 +82,16 @@ impl Cell {
         }
     }
 
+    /// What determines it.
+    pub fn plan(&self) -> &Plan {
+        match self {
+            Self::Dola(cell) => cell.plan(),
+            Self::FunctionVector(cell) => cell.plan(),
+            Self::TaskVector(cell) => cell.plan(),
+            Self::Vector(cell) => cell.plan(),
+        }
+    }
+
     /// Where the steering acts on neutral text; none where side effects are not measured.
     pub fn acts(&self) -> Option<Acts> {
         match self {
@@ -102,14 +112,19 @@ impl Cell {
         }
     }
 
+    /// The method, for people.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::Dola(_) => "DoLa",
+            Self::FunctionVector(_) => "function vectors",
+            Self::TaskVector(_) => "task vectors",
+            Self::Vector(_) => "given vector",
+        }
+    }
+
     /// What is run on what, for people.
     pub fn title(&self) -> String {
-        match self {
-            Self::Dola(cell) => format!("DoLa, {}", cell.task_name()),
-            Self::FunctionVector(cell) => format!("function vectors, {}", cell.task_name()),
-            Self::TaskVector(cell) => format!("task vectors, {}", cell.task_name()),
-            Self::Vector(cell) => format!("given vector, {}", cell.task_name()),
-        }
+        format!("{}, {}", self.method(), self.task_name())
     }
 
     /// Work ahead in rows × blocks, as [`Model::watch`] counts it; divided by L these are tokens.

@@ -22,6 +22,16 @@ pub enum RecordError {
         /// What is not as it should be.
         reason: String,
     },
+    /// A folder's own file says that it is none.
+    #[error(
+        "{file} is not that of a store ({reason}); give a folder that `study run` or `check --out` wrote, or a new one"
+    )]
+    NotAStore {
+        /// The file.
+        file: String,
+        /// What is not as it should be.
+        reason: String,
+    },
     /// A layout that this program does not know.
     #[error(
         "{file} is a record of version {found}; this program reads version {known}: use the steercheck that wrote it, or run the cell again"

@@ -1,7 +1,9 @@
 //! Exponentials and logarithms in f32 for loops over the vocabulary: without branches, so that the compiler makes them vectors.
+//! They are compiled into their callers, for the registers that these may use.
 
 /// e^x for x ≤ 0, within 2 units in the last place; 0 below -87.3, where results would be subnormal.
-#[inline]
+#[allow(clippy::inline_always)]
+#[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     // Cody and Waite: x = n ln 2 + r, |r| ≤ ln 2 / 2, e^x = 2^n e^r. Adding 1.5 · 2^23 rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
@@ -16,7 +18,8 @@ pub(super) fn exp(x: f32) -> f32 {
 }
 
 /// ln(1 + e) for 0 ≤ e ≤ 1: 2 artanh(e / (2 + e)).
-#[inline]
+#[allow(clippy::inline_always)]
+#[inline(always)]
 pub(super) fn ln_1p(e: f32) -> f32 {
     let s = e / (2.0 + e);
     let t = s * s;
@@ -26,7 +29,8 @@ pub(super) fn ln_1p(e: f32) -> f32 {
 }
 
 /// ln cosh(d / 2), by its series where the difference of logarithms would lose its digits.
-#[inline]
+#[allow(clippy::inline_always)]
+#[inline(always)]
 pub(super) fn ln_cosh_half(d: f32) -> f32 {
     let h = 0.5 * d.abs();
     let far = h + ln_1p(exp(-2.0 * h)) - std::f32::consts::LN_2;
@@ -39,7 +43,8 @@ pub(super) fn ln_cosh_half(d: f32) -> f32 {
 const LANES: usize = 8;
 
 /// Σ f(i) over 0..n in f64, always in the same order.
-#[inline]
+#[allow(clippy::inline_always)]
+#[inline(always)]
 pub(super) fn sum(n: usize, f: impl Fn(usize) -> f32) -> f64 {
     let mut lanes = [0.0f64; LANES];
     let whole = n / LANES * LANES;
@@ -52,7 +57,8 @@ pub(super) fn sum(n: usize, f: impl Fn(usize) -> f32) -> f64 {
 }
 
 /// The largest f(i) over 0..n; NaN never wins.
-#[inline]
+#[allow(clippy::inline_always)]
+#[inline(always)]
 pub(super) fn max(n: usize, f: impl Fn(usize) -> f32) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let whole = n / LANES * LANES;

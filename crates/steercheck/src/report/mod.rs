@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use steercheck_eval::Record;
 use steercheck_eval::card::Card;
+use steercheck_eval::study::NotRun;
 use steercheck_model::{Kernels, ModelInfo, Precision, Tokenizer, bytes_text};
 
 use crate::error::CliError;
-use crate::examine::NotRun;
 use crate::machine::peak_memory;
 use crate::tables::{Format, Table, csv, wrapped};
 

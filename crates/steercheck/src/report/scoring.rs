@@ -146,6 +146,14 @@ pub(super) fn boundaries(cards: &[Card]) -> Option<Table> {
     })
 }
 
+/// A bar per count, the highest one for the largest; a dot where nothing is.
+fn bars(counts: &[usize]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let bar = |n: &usize| if *n == 0 { '·' } else { BARS[(n * 8).div_ceil(most) - 1] };
+    counts.iter().map(bar).collect()
+}
+
 /// Which layers were chosen.
 pub(super) fn layers(cards: &[Card]) -> Option<Table> {
     let mut rows = Vec::new();
@@ -162,6 +170,7 @@ pub(super) fn layers(cards: &[Card]) -> Option<Table> {
                 card.measured.subject.task.clone(),
                 used.bucket.clone(),
                 format!("{}–{}", used.layers.first().unwrap_or(&0), used.layers.last().unwrap_or(&0)),
+                bars(&used.tokens),
                 format!("{} ({})", used.layers.get(at).unwrap_or(&0), share(most)),
                 share(edges),
                 share(used.tied),
@@ -176,15 +185,26 @@ pub(super) fn layers(cards: &[Card]) -> Option<Table> {
             ("questions", Left),
             ("bucket", Left),
             ("residuals", Right),
-            ("most often", Right),
-            ("at its edges", Right),
+            ("how often", Left),
+            ("most", Right),
+            ("at its\nedges", Right),
             ("ties", Right),
-            ("agreement\nwithin", Right),
-            ("agreement\nbetween", Right),
+            ("agree\nwithin", Right),
+            ("agree\nbetween", Right),
         ],
         rows,
         note: "at its edges: tokens that chose the bucket's first or last layer; ties: tokens whose two largest divergences are within \
-               0.1 %; agreement: pairs of tokens of one question, and of different questions, that chose the same layer"
+               0.1 %; agree: pairs of tokens of one question, and of different questions, that chose the same layer"
             .into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn bars_are_as_high_as_counts() {
+        assert_eq!(super::bars(&[0, 1, 50, 51, 100]), "·▁▄▅█");
+        assert_eq!(super::bars(&[0, 0]), "··");
+        assert_eq!(super::bars(&[]), "");
+    }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::common::{folder, stdout, steercheck, succeeds};
 
-const HELPS: [&[&str]; 15] = [
+const HELPS: [&[&str]; 23] = [
     &["--help"],
     &["check", "--help"],
     &["models", "--help"],
@@ -20,6 +20,14 @@ const HELPS: [&[&str]; 15] = [
     &["vector", "export", "--help"],
     &["bench", "dola", "--help"],
     &["lens", "--help"],
+    &["study", "--help"],
+    &["study", "plan", "--help"],
+    &["study", "run", "--help"],
+    &["study", "status", "--help"],
+    &["store", "--help"],
+    &["store", "verify", "--help"],
+    &["published", "--help"],
+    &["study", "submit", "--help"],
 ];
 
 fn help(arguments: &[&str]) -> String {
@@ -43,6 +51,14 @@ fn the_help_of_every_command_is_as_it_was() {
     insta::assert_snapshot!("vector_export_help", help(HELPS[12]));
     insta::assert_snapshot!("bench_dola_help", help(HELPS[13]));
     insta::assert_snapshot!("lens_help", help(HELPS[14]));
+    insta::assert_snapshot!("study_help", help(HELPS[15]));
+    insta::assert_snapshot!("study_plan_help", help(HELPS[16]));
+    insta::assert_snapshot!("study_run_help", help(HELPS[17]));
+    insta::assert_snapshot!("study_status_help", help(HELPS[18]));
+    insta::assert_snapshot!("store_help", help(HELPS[19]));
+    insta::assert_snapshot!("store_verify_help", help(HELPS[20]));
+    insta::assert_snapshot!("published_help", help(HELPS[21]));
+    insta::assert_snapshot!("study_submit_help", help(HELPS[22]));
 }
 
 #[test]

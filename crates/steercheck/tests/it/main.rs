@@ -12,6 +12,8 @@ mod help;
 mod lens;
 mod models;
 mod planted;
+mod published;
+mod studies;
 mod study;
 mod vector;
 mod verify;

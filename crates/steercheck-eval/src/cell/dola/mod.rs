@@ -33,8 +33,6 @@ const ARMS: [&str; 8] = [
 ];
 /// Those of a protocol without placebos.
 const ARMS_ALONE: [&str; 2] = ["baseline", "steered"];
-/// Questions of the profile `quick`.
-const QUICK: usize = 120;
 /// Questions are drawn, and folds made, the same way for every seed.
 const SPLIT_SEED: u64 = 0;
 /// Counted up when the results change.
@@ -45,7 +43,7 @@ const VERSION: u32 = 2;
 pub struct DolaOptions {
     /// The protocol.
     pub protocol: Protocol,
-    /// `quick` takes some of the questions.
+    /// How many of the questions are asked.
     pub profile: Profile,
     /// Seed of the random layers.
     pub seed: u64,
@@ -136,6 +134,11 @@ impl DolaCell {
             timings: clock.finish(),
         };
         Ok(Finished { record, artefacts: Vec::new() })
+    }
+
+    /// What determines it.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// The set's name.

@@ -7,7 +7,7 @@ use steercheck_model::{FinalNorm, HeadKind, Model, ModelError};
 use steercheck_steer::dola::{Measure, Readout};
 
 use super::choose::FOLDS;
-use super::{ARMS, ARMS_ALONE, DolaCell, DolaOptions, QUICK, SPLIT_SEED, VERSION};
+use super::{ARMS, ARMS_ALONE, DolaCell, DolaOptions, SPLIT_SEED, VERSION};
 use crate::cell::Subject;
 use crate::error::EvalError;
 use crate::lens::{Look, lettered};
@@ -85,14 +85,12 @@ impl DolaCell {
     }
 }
 
-/// The questions of a profile: `quick` draws some.
+/// The questions of a profile, drawn where it has fewer than there are.
 fn some(set: &QuestionSet, profile: &Profile) -> QuestionSet {
     let n = set.questions.len();
-    if profile.name != Profile::QUICK.name || n <= QUICK {
-        return set.clone();
-    }
+    let Some(most) = profile.questions.filter(|most| *most < n) else { return set.clone() };
     let order = sample::permutation(n, &mut sample::stream(SPLIT_SEED, "questions", 0));
-    let mut taken: Vec<usize> = order.into_iter().take(QUICK).collect();
+    let mut taken: Vec<usize> = order.into_iter().take(most).collect();
     taken.sort_unstable();
     set.some(&taken)
 }

@@ -210,6 +210,11 @@ impl FunctionVectorCell {
         self.plan.side_effects.as_ref().map(|_| Acts::AtLast)
     }
 
+    /// What determines it.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// The task's name.
     pub fn task_name(&self) -> &str {
         &self.about.task.name

@@ -69,7 +69,7 @@ impl FunctionVectorCell {
             Heads::OfTask => Vec::new(),
             Heads::Universal => universal::others(subject, task, protocol, *seed)?,
         };
-        let asking = Asking { draws: Draws { train: &parts.asked_train, ..draws }, shots: profile.shots };
+        let asking = Asking { draws: Draws { train: &parts.asked_train, ..draws }, shots: &profile.shots };
 
         let position = choices.read_at.position(subject.tokenizer.adds_bos());
         let grid = profile.grid_for(subject.model.info.parameters);
@@ -265,7 +265,7 @@ fn axes(grid: &Grid, heads: &[usize], residuals: &[usize]) -> BTreeMap<String, V
 /// The settings, the weakest and those of the fewest heads first: of settings with as many hits the first is chosen.
 fn places(grid: &Grid, heads: &[usize], residuals: &[usize]) -> Vec<Place> {
     let mut out = Vec::with_capacity(grid.strengths.len() * heads.len() * residuals.len());
-    for strength in grid.strengths {
+    for strength in grid.strengths.iter() {
         for (vector, n) in heads.iter().enumerate() {
             let at = |residual: &usize| Place { vector, heads: *n, strength: *strength, residual: *residual };
             out.extend(residuals.iter().map(at));

@@ -95,6 +95,11 @@ impl TaskVectorCell {
         Ok(cell)
     }
 
+    /// What determines it.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// The task's name.
     pub fn task_name(&self) -> &str {
         &self.about.task.name

@@ -128,6 +128,11 @@ impl VectorCell {
         })
     }
 
+    /// What determines it.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// The task's name.
     pub fn task_name(&self) -> &str {
         &self.about.task.name
