@@ -141,7 +141,7 @@ fn summaries(all: &Rows, wanted: &dyn Fn(MethodName) -> bool) -> Vec<Table> {
         row("  of the others", without);
     }
     if wanted(MethodName::Tv) {
-        row("task vectors", published::task_vector_recovery(&all.task_vectors));
+        row("task vectors, peak of the dev curve", published::task_vector_recovery(&all.task_vectors));
     }
     let mut head = vec![("cells (model × task)", Left), ("n", Right)];
     head.extend(LEAST.map(|least| (least, Right)));

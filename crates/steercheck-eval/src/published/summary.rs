@@ -52,9 +52,10 @@ pub fn by_bos(rows: &[FunctionVectors]) -> [Recovered; 2] {
     })
 }
 
-/// Task vectors on their test items.
+/// Task vectors at the peak of their dev curve, as the study counts them.
 pub fn task_vector_recovery(rows: &[TaskVectors]) -> Recovered {
-    Recovered::of(rows.iter().filter_map(|row| row.test.zip(row.five_shot)))
+    let peak = |row: &TaskVectors| row.curve().into_iter().reduce(f64::max);
+    Recovered::of(rows.iter().filter_map(|row| peak(row).zip(row.five_shot)))
 }
 
 #[cfg(test)]
@@ -78,6 +79,7 @@ mod tests {
         // 19 models whose tokenizer adds BOS, and 17 others, on nine tasks each: 20 % against 86 %.
         let [with, without] = by_bos(&of_the_study());
         assert_eq!((with.cells, with.reached[2], without.cells, without.reached[2]), (171, 35, 153, 132));
-        assert_eq!(percent(task_vector_recovery(&task_vectors()).shares()), [69, 55, 30, 12]);
+        // 30 at 90 % is what a division in floats says, which puts some cells of exactly 0.9 below it.
+        assert_eq!(percent(task_vector_recovery(&task_vectors()).shares()), [69, 55, 31, 12]);
     }
 }

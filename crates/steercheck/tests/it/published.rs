@@ -18,7 +18,7 @@ fn the_published_summaries_are_those_of_the_paper() {
             "153",
             "20",
             "86",
-            "Steering off Course",
+            "2504.04635",
         ],
     );
     assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");
