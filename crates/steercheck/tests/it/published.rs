@@ -11,15 +11,7 @@ fn the_published_summaries_are_those_of_the_paper() {
     // Function vectors after the search: 35 of 171 cells where BOS is added, 132 of 153 where it is not.
     says(
         &text,
-        &[
-            "function vectors, best of the search",
-            "of tokenizers that add BOS",
-            "171",
-            "153",
-            "20",
-            "86",
-            "2504.04635",
-        ],
+        &["function vectors, best of the search", "of tokenizers that add BOS", "171", "153", "20", "86", "2504.04635"],
     );
     assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");
     let json: Value = serde_json::from_str(&succeeds(here.path(), &["published", "--format", "json"])).unwrap();
