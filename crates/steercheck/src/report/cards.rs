@@ -53,9 +53,11 @@ pub(super) fn percent(e: &Estimate) -> String {
 
 /// `+54 [+40, +67]`, in points.
 pub(super) fn points(e: &Estimate) -> String {
-    // -0.3 is not "-0".
-    let [point, low, high] = [e.point, e.low, e.high].map(|x| (100.0 * x).round() + 0.0);
-    format!("{point:+.0} [{low:+.0}, {high:+.0}]")
+    let signed = |x: f64| match format!("{:+.0}", 100.0 * x) {
+        zero if zero == "-0" => "+0".to_string(),
+        other => other,
+    };
+    format!("{} [{}, {}]", signed(e.point), signed(e.low), signed(e.high))
 }
 
 /// `1.2 [0.8, 1.6]`.
