@@ -147,10 +147,10 @@ pub(crate) fn stacked(head: &[(&str, Flush)], rows: &[Vec<String>]) -> String {
 
 /// A table with one rule, under its head; a head may have two lines.
 pub(crate) fn plain(head: &[(&str, Flush)], rows: &[Vec<String>]) -> String {
-    let height = head.iter().map(|(text, _)| text.lines().count()).max().unwrap_or(0);
+    let height = head.iter().map(|(text, _)| text.lines().count()).max().unwrap_or(0).max(1);
     let mut table = Layout::new();
     // Short heads stand on the line above the rule.
-    let texts = head.iter().map(|(text, _)| format!("{}{text}", "\n".repeat(height - text.lines().count())));
+    let texts = head.iter().map(|(text, _)| format!("{}{text}", "\n".repeat(height - text.lines().count().max(1))));
     table.load_style(NOTHING).set_header(texts);
     for row in rows {
         table.add_row(row);

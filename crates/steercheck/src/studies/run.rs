@@ -121,7 +121,7 @@ struct Progress {
 impl Progress {
     /// What is left, by what was computed so far.
     fn eta(&self) -> String {
-        if self.worked <= 0.0 {
+        if self.worked <= 0.0 || self.passed >= self.total {
             return String::new();
         }
         let rate = self.started.elapsed().as_secs_f64() / self.worked;
