@@ -119,28 +119,24 @@ fn dola_norm(options: &CheckOptions) -> FinalNorm {
 
 /// The protocol's choices, but for those that were made on the command line.
 fn choices(options: &CheckOptions, protocol: &Protocol) -> Choices {
-    let mut choices = Choices::of(protocol);
-    match options.fv_position {
-        Some(FvPosition::Last) => choices.read_at = ReadAt::Last,
-        Some(FvPosition::Penultimate) => choices.read_at = ReadAt::Penultimate,
-        None => {}
-    }
-    match options.fv_bias {
-        Some(FvBias::Kept) => choices.bias = ProjectionBias::Kept,
-        Some(FvBias::Published) => choices.bias = ProjectionBias::AsPublished,
-        None => {}
-    }
-    match options.fv_effects {
-        Some(FvEffects::Probability) => choices.effects = Scale::Probability,
-        Some(FvEffects::LogProbability) => choices.effects = Scale::LogProbability,
-        None => {}
-    }
-    match options.fv_heads {
-        Some(FvHeads::Task) => choices.heads = Heads::OfTask,
-        Some(FvHeads::Universal) => choices.heads = Heads::Universal,
-        None => {}
-    }
-    choices
+    Choices::of(protocol).with(
+        options.fv_position.map(|position| match position {
+            FvPosition::Last => ReadAt::Last,
+            FvPosition::Penultimate => ReadAt::Penultimate,
+        }),
+        options.fv_bias.map(|bias| match bias {
+            FvBias::Kept => ProjectionBias::Kept,
+            FvBias::Published => ProjectionBias::AsPublished,
+        }),
+        options.fv_effects.map(|effects| match effects {
+            FvEffects::Probability => Scale::Probability,
+            FvEffects::LogProbability => Scale::LogProbability,
+        }),
+        options.fv_heads.map(|heads| match heads {
+            FvHeads::Task => Heads::OfTask,
+            FvHeads::Universal => Heads::Universal,
+        }),
+    )
 }
 
 /// The cells of the user's vector.

@@ -140,7 +140,7 @@ impl Design {
                 Cell::FunctionVector(Box::new(FunctionVectorCell::prepare(subject, task, &options)?))
             }
             (Method::Dola(norm), Source::Set(set)) => {
-                let options = DolaOptions { protocol, profile, seed, norm, random_layer: false };
+                let options = DolaOptions { protocol, profile, seed, norm };
                 Cell::Dola(Box::new(DolaCell::prepare(subject, set, &options)?))
             }
             (method, source) => {

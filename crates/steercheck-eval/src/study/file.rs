@@ -405,28 +405,24 @@ fn parts(
 }
 
 fn choices(fv: &FunctionVectors, protocol: &Protocol) -> Choices {
-    let mut choices = Choices::of(protocol);
-    match fv.position {
-        Some(Position::Last) => choices.read_at = ReadAt::Last,
-        Some(Position::Penultimate) => choices.read_at = ReadAt::Penultimate,
-        None => {}
-    }
-    match fv.bias {
-        Some(Bias::Kept) => choices.bias = ProjectionBias::Kept,
-        Some(Bias::Published) => choices.bias = ProjectionBias::AsPublished,
-        None => {}
-    }
-    match fv.effects {
-        Some(Effects::Probability) => choices.effects = Scale::Probability,
-        Some(Effects::LogProbability) => choices.effects = Scale::LogProbability,
-        None => {}
-    }
-    match fv.heads_of {
-        Some(HeadsOf::Task) => choices.heads = Heads::OfTask,
-        Some(HeadsOf::Universal) => choices.heads = Heads::Universal,
-        None => {}
-    }
-    choices
+    Choices::of(protocol).with(
+        fv.position.map(|position| match position {
+            Position::Last => ReadAt::Last,
+            Position::Penultimate => ReadAt::Penultimate,
+        }),
+        fv.bias.map(|bias| match bias {
+            Bias::Kept => ProjectionBias::Kept,
+            Bias::Published => ProjectionBias::AsPublished,
+        }),
+        fv.effects.map(|effects| match effects {
+            Effects::Probability => Scale::Probability,
+            Effects::LogProbability => Scale::LogProbability,
+        }),
+        fv.heads_of.map(|heads| match heads {
+            HeadsOf::Task => Heads::OfTask,
+            HeadsOf::Universal => Heads::Universal,
+        }),
+    )
 }
 
 /// An error of the parser with its line, and with what an unknown word may have been meant for.

@@ -34,8 +34,12 @@ pub(crate) fn of_store(command: &StoreCommand) -> Result<(), CliError> {
 
 /// What a study's listings stand under in a store: the same for the same file.
 fn label(study: &Study) -> String {
-    let name: String = study.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    format!("{name}-{}", &study.hash[..12])
+    format!("{}-{}", plain_name(study), &study.hash[..12])
+}
+
+/// A study's name as it can stand in a file's name and in a script.
+fn plain_name(study: &Study) -> String {
+    study.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }
 
 /// Every cell of a study with what it costs beside others.

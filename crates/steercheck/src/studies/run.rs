@@ -200,10 +200,14 @@ impl Run<'_> {
         self.run_all(name, &mut opened, pending, &conformance)
     }
 
-    fn is_not_run(&self, wanted: &Wanted, not_run: &[steercheck_eval::study::NotRun]) -> bool {
+    /// The task and the method of a cell of the design, as prepared cells name them.
+    fn names(&self, wanted: &Wanted) -> (&str, &str) {
         let part = &self.study.design.parts[wanted.part];
-        let (task, method) = (part.sources[wanted.source].name(), part.method.text());
-        not_run.iter().any(|n| n.task == task && n.method == method)
+        (part.sources[wanted.source].name(), part.method.text())
+    }
+
+    fn is_not_run(&self, wanted: &Wanted, not_run: &[steercheck_eval::study::NotRun]) -> bool {
+        not_run.iter().any(|n| (n.task.as_str(), n.method) == self.names(wanted))
     }
 
     /// The cells of this process's part that have no whole record yet.
@@ -211,9 +215,7 @@ impl Run<'_> {
         let mut out = Vec::new();
         for cell in cells {
             let mine = units.iter().find(|unit| {
-                let part = &self.study.design.parts[unit.wanted.part];
-                let (task, method) = (part.sources[unit.wanted.source].name(), part.method.text());
-                (task, method, unit.wanted.seed) == (cell.task_name(), cell.method(), cell.plan().seed)
+                unit.wanted.seed == cell.plan().seed && self.names(&unit.wanted) == (cell.task_name(), cell.method())
             });
             let Some(unit) = mine else { continue };
             let key = cell.plan().key();

@@ -9,7 +9,7 @@ use steercheck_eval::record::{About, check_folder};
 use steercheck_eval::store::Store;
 use steercheck_eval::study::{Slurm, Study};
 
-use super::{all_units, label};
+use super::{all_units, label, plain_name};
 use crate::arguments::StudySubmitOptions;
 use crate::error::CliError;
 use crate::models::print;
@@ -109,8 +109,7 @@ fn script(of: &Script<'_>) -> String {
     let Script { study, program, file, store, parts } = of;
     let Slurm { partition, account, qos, time, mem, gres, cpus, throttle, setup, shards: _ } = &study.slurm;
     let throttle = throttle.map_or_else(String::new, |n| format!("%{n}"));
-    let name: String =
-        study.name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' }).collect();
+    let name = plain_name(study);
     let mut out =
         format!("#!/bin/sh\n# Written by {} for the study {name}: one part of {parts} per task.\n", About::program());
     let mut option = |name: &str, value: Option<String>| {

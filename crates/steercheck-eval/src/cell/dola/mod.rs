@@ -49,8 +49,6 @@ pub struct DolaOptions {
     pub seed: u64,
     /// Whether premature residuals go through the final norm.
     pub norm: FinalNorm,
-    /// Whether random layers are run as the method, drawn apart from those of the placebo arm: to test the verdict.
-    pub random_layer: bool,
 }
 
 /// A prepared cell.
@@ -62,7 +60,6 @@ pub struct DolaCell {
     buckets: Vec<Bucket>,
     points: Vec<GridPoint>,
     readout: Readout,
-    random_layer: bool,
     /// Whether each answer of each question ends in a token that is only a period.
     periods: Vec<Vec<bool>>,
     /// The questions as the lens asks them; empty where it does not.

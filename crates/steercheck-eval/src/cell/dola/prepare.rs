@@ -22,7 +22,7 @@ impl DolaCell {
     /// is too shallow for the buckets.
     pub fn prepare(subject: &Subject<'_>, set: &QuestionSet, options: &DolaOptions) -> Result<Self, EvalError> {
         let started = Instant::now();
-        let DolaOptions { protocol, profile, seed, norm, random_layer } = options;
+        let DolaOptions { protocol, profile, seed, norm } = options;
         let (model, tokenizer) = (subject.model, subject.tokenizer);
         let items = set.questions.len();
         let set = some(set, profile);
@@ -76,7 +76,6 @@ impl DolaCell {
             buckets,
             points,
             readout: Readout { norm: *norm, mature: head, premature: head },
-            random_layer: *random_layer,
             periods,
             looks,
             prepared_seconds: started.elapsed().as_secs_f64(),
@@ -144,9 +143,6 @@ fn method(options: &DolaOptions, study: bool) -> MethodPlan {
         text("heads", if study { "weight" } else { "full" }),
         text("choice", if study { "on the reported items: bucket at alpha 0.1, then alpha" } else { "folds" }),
     ]);
-    if options.random_layer {
-        all.extend([text("presented", "random-layer")]);
-    }
     if study {
         all.extend([text("mc2", "halved")]);
     } else {

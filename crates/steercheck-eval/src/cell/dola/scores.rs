@@ -100,12 +100,8 @@ impl Table {
             rows.push(Row {
                 base: (0..question.answers()).map(|answer| base(&question, answer)).collect(),
                 period: cell.periods[question.index].clone(),
-                points: if cell.random_layer {
-                    random(&question, &grid, cell.plan.seed, "presented-random-layer")?
-                } else {
-                    all(&question, grid.iter().copied())?
-                },
-                random: random(&question, &grid, cell.plan.seed, "random-layer")?,
+                points: all(&question, grid.iter().copied())?,
+                random: random(&question, &grid, cell.plan.seed)?,
                 fixed: all(&question, fixed.iter())?,
             });
             Ok(())
@@ -251,14 +247,9 @@ fn all<'a>(
 }
 
 /// The same with a layer drawn from the configuration's for every token; α and the log-softmax draw nothing.
-fn random(
-    question: &ScoredQuestion<'_>,
-    grid: &[&Config],
-    seed: u64,
-    purpose: &str,
-) -> Result<Vec<Vec<AnswerScore>>, EvalError> {
+fn random(question: &ScoredQuestion<'_>, grid: &[&Config], seed: u64) -> Result<Vec<Vec<AnswerScore>>, EvalError> {
     let one = |config: &&Config| {
-        let mut rng = sample::stream(seed, purpose, question.index);
+        let mut rng = sample::stream(seed, "random-layer", question.index);
         let one = |answer: usize| {
             let candidates = &config.candidates;
             let drawn: Arc<[usize]> =

@@ -90,6 +90,24 @@ impl Choices {
         if protocol.name == Protocol::STUDY.name { Self::STUDY } else { Self::RIGOROUS }
     }
 
+    /// The same but for what is given.
+    #[must_use]
+    pub fn with(
+        self,
+        read_at: Option<ReadAt>,
+        bias: Option<ProjectionBias>,
+        effects: Option<Scale>,
+        heads: Option<Heads>,
+    ) -> Self {
+        Self {
+            read_at: read_at.unwrap_or(self.read_at),
+            bias: bias.unwrap_or(self.bias),
+            effects: effects.unwrap_or(self.effects),
+            heads: heads.unwrap_or(self.heads),
+            ..self
+        }
+    }
+
     /// The default.
     pub const RIGOROUS: Self = Self {
         read_at: ReadAt::Last,
