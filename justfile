@@ -35,7 +35,7 @@ bench *ARGS:
 falsify SEEDS='10' FAMILIES='2000':
     cargo run --release -p steercheck-eval --example falsify -- "$(cargo run --release --quiet -p steercheck -- models get smollm2-135m-instruct | tail -1)" {{SEEDS}} {{FAMILIES}}
 
-# What takes too long for every commit, all of it or some steps: specs, variants, converter, vectors, pytorch, bound, large.
+# What takes too long for every commit, all of it or some steps: specs, variants, converter, vectors, pytorch, bound, large, kills.
 [group('evidence')]
 nightly *STEPS:
     scripts/nightly.sh {{STEPS}}

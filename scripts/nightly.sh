@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # What takes too long for every commit: more random specs, settings that the fixtures don't have against transformers, files
-# of llama.cpp's own converter, control vectors in llama.cpp, PyTorch's own files, a model within a quarter of its size, a model of 7 billion parameters.
+# of llama.cpp's own converter, control vectors in llama.cpp, PyTorch's own files, a model within a quarter of its size, a model of 7 billion parameters,
+# a study killed 20 times.
 #
-#   scripts/nightly.sh [STEP ...]      steps: specs variants converter vectors pytorch bound large; all without arguments
+#   scripts/nightly.sh [STEP ...]      steps: specs variants converter vectors pytorch bound large kills; all without arguments
 #
 # Its last figures are in docs/nightly.md. It takes 25 GB of disk in a temporary folder (TMPDIR) and about two hours. `vectors` needs a C++ compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export STEERCHECK_SHARED="${STEERCHECK_SHARED:-$PWD/../shared}"
 steps=("$@")
-[ $# -gt 0 ] || steps=(specs variants converter vectors pytorch bound large)
+[ $# -gt 0 ] || steps=(specs variants converter vectors pytorch bound large kills)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -82,6 +83,11 @@ bound() {
 large() {
     large_model make "$work/7b" 7b
     large_model run "$work/7b" 25 100
+}
+
+kills() {
+    cargo build --release --quiet --locked --bin steercheck
+    scripts/kills.sh "${CARGO_TARGET_DIR:-target}/release/steercheck" 20
 }
 
 for step in "${steps[@]}"; do

@@ -1,11 +1,13 @@
 //! Evaluation: tasks, prompts, protocols, cells and the records they leave.
 
+pub mod across;
 pub mod bench;
 pub mod card;
 pub mod cell;
 pub mod conformance;
 mod error;
 pub mod explain;
+pub mod export;
 pub mod generate;
 mod head_map;
 pub mod lens;

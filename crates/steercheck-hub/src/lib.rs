@@ -16,6 +16,7 @@ mod hub;
 mod hub_file;
 mod hub_http;
 mod hub_layout;
+mod known;
 mod lock;
 mod name;
 mod obtain;

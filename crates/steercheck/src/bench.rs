@@ -18,7 +18,7 @@ const STEP: usize = 50;
 pub(crate) fn function_vector(options: &BenchOptions) -> Result<(), CliError> {
     let found = models::find(options.model.as_deref(), options.loading.accept_licence, false)?;
     let memory = loading::memory(&options.loading);
-    let Loaded { model, tokenizer, .. } = loading::open(&found.path, &options.loading, memory)?;
+    let Loaded { model, tokenizer, .. } = loading::open(&found, &options.loading, memory)?;
     let tokenizer = tokenizer?;
     let result = bench::function_vector(&model, &tokenizer, |done, all| {
         if done > 0 && done % STEP == 0 {
@@ -59,7 +59,7 @@ pub(crate) fn dola(options: &BenchDolaOptions) -> Result<(), CliError> {
     let options = (&options.bench, options.questions);
     let found = models::find(options.0.model.as_deref(), options.0.loading.accept_licence, false)?;
     let memory = loading::memory(&options.0.loading);
-    let Loaded { model, tokenizer, .. } = loading::open(&found.path, &options.0.loading, memory)?;
+    let Loaded { model, tokenizer, .. } = loading::open(&found, &options.0.loading, memory)?;
     let tokenizer = tokenizer?;
     let result = bench::dola(&model, &tokenizer, &set, options.1)?;
     if options.0.json {

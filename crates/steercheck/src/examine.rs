@@ -42,7 +42,7 @@ pub(crate) fn examine(options: &CheckOptions) -> Result<Examined, CliError> {
     record::check_folder(&options.out)?;
     let found = models::find(options.model.as_deref(), options.loading.accept_licence, false)?;
     let memory = loading::memory(&options.loading);
-    let Loaded { mut model, tokenizer, reading } = loading::open(&found.path, &options.loading, memory)?;
+    let Loaded { mut model, tokenizer, reading } = loading::open(&found, &options.loading, memory)?;
     let tokenizer = match options.bos {
         None => tokenizer?,
         Some(bos) => tokenizer?.with_bos(bos == OnOff::On)?,
@@ -176,7 +176,7 @@ fn run_cells(
     // All cells of a run steer at the same places.
     let acts = cells.iter().find_map(Cell::acts);
     let aside = |acts| side_effects::work(model, text, acts).rows;
-    let planned: Vec<u64> = cells.iter().map(|c| c.planned_work(model) + c.acts().map_or(0, aside)).collect();
+    let planned: Vec<u64> = cells.iter().map(|c| c.planned(model).work + c.acts().map_or(0, aside)).collect();
     let before = acts.map_or(0, |acts| side_effects::work_unsteered(model, text, acts).rows);
     let work = Work::new(before + planned.iter().sum::<u64>(), model.spec.depth());
     model.watch(Some(work.watcher()));

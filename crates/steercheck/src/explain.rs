@@ -32,7 +32,7 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     let found = models::find(options.model.as_deref(), options.loading.accept_licence, false)?;
     let started = Instant::now();
     let memory = loading::memory(&options.loading);
-    let Loaded { model, tokenizer, .. } = loading::open(&found.path, &options.loading, memory)?;
+    let Loaded { model, tokenizer, .. } = loading::open(&found, &options.loading, memory)?;
     let tokenizer = tokenizer?;
     let conformance = verify::before_a_check(&model, &tokenizer, options.force)?;
     let keep = Keep { conformance: &conformance, out: &options.out };

@@ -18,7 +18,7 @@ pub(crate) fn run(options: &GenerateOptions) -> Result<(), CliError> {
     let file = options.vector.as_ref().map(|v| read_vectors(&v.file, v.tensor.as_deref())).transpose()?;
     let found = models::find(Some(&options.model), options.loading.accept_licence, false)?;
     let memory = loading::memory(&options.loading);
-    let Loaded { model, tokenizer, .. } = loading::open(&found.path, &options.loading, memory)?;
+    let Loaded { model, tokenizer, .. } = loading::open(&found, &options.loading, memory)?;
     let tokenizer = tokenizer?;
     let vector = options.vector.as_ref().zip(file.as_ref());
     let vector = vector.map(|(spec, file)| GivenVector::resolve(spec, file, &model.spec)).transpose()?;

@@ -33,7 +33,7 @@ pub(crate) fn run(options: &LensOptions) -> Result<(), CliError> {
     }
     let found = models::find(Some(&options.model), options.loading.accept_licence, false)?;
     let memory = loading::memory(&options.loading);
-    let Loaded { mut model, tokenizer, .. } = loading::open(&found.path, &options.loading, memory)?;
+    let Loaded { mut model, tokenizer, .. } = loading::open(&found, &options.loading, memory)?;
     let tokenizer = tokenizer?;
     match (&task, &options.prompt) {
         (Some(task), _) => data_set(&mut model, &tokenizer, task, options),

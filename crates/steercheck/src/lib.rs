@@ -11,6 +11,7 @@ mod explain;
 mod generate;
 mod lens;
 mod loading;
+mod logging;
 mod machine;
 mod models;
 mod progress;
@@ -30,6 +31,7 @@ use arguments::{BenchCommand, Command, ModelsCommand, VectorCommand};
 
 /// Runs a parsed command line.
 pub fn run(arguments: &Arguments) -> Result<(), CliError> {
+    logging::start(arguments.log.as_deref())?;
     match &arguments.command {
         Command::Check(options) => check::run(options),
         Command::Models(ModelsCommand::List(options)) => models::list(options),
@@ -42,6 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
         Command::Vector(VectorCommand::Export(options)) => vector::export(options),
         Command::Study(command) => studies::study(command),
         Command::Published(options) => published::run(options),
+        Command::Report(options) => report::of_store::run(options),
         Command::Store(command) => studies::of_store(command),
         Command::Bench(BenchCommand::Fv(options)) => bench::function_vector(options),
         Command::Bench(BenchCommand::Dola(options)) => bench::dola(options),

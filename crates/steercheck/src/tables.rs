@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table as Layout};
+use steercheck_eval::export::{Frame, Value};
 
 /// Columns of the terminal that nothing printed here exceeds, unless a single word does.
 pub(crate) const WIDTH: usize = 100;
@@ -31,15 +32,18 @@ pub(crate) enum Format {
 }
 
 /// A table with a title, a head of one or two lines, and what its columns are.
+pub(crate) type Table = TableOf<'static>;
+
+/// The same where the heads are data.
 #[derive(Debug, Clone)]
-pub(crate) struct Table {
+pub(crate) struct TableOf<'a> {
     pub(crate) title: String,
-    pub(crate) head: Vec<(&'static str, Flush)>,
+    pub(crate) head: Vec<(&'a str, Flush)>,
     pub(crate) rows: Vec<Vec<String>>,
     pub(crate) note: String,
 }
 
-impl Table {
+impl TableOf<'_> {
     /// For the terminal: title, table, note.
     pub(crate) fn text(&self) -> String {
         let note = if self.note.is_empty() { String::new() } else { format!("\n{}", wrapped(&self.note, 0)) };
@@ -104,6 +108,12 @@ fn latex_text(text: &str) -> String {
         }
     }
     out
+}
+
+/// A table of values, every number in full.
+pub(crate) fn csv_of(frame: &Frame) -> String {
+    let head: Vec<&str> = frame.head.iter().map(|(name, _)| *name).collect();
+    csv(&head, &frame.rows.iter().map(|row| row.iter().map(Value::field).collect()).collect::<Vec<Vec<String>>>())
 }
 
 /// Lines of comma-separated values, quoted where they need it (RFC 4180).

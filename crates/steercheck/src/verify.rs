@@ -29,7 +29,7 @@ pub(crate) fn run(options: &VerifyOptions) -> Result<(), CliError> {
     }
     let found = models::find(options.model.as_deref(), options.loading.accept_licence, false)?;
     let memory = loading::memory(&options.loading);
-    let Loaded { model, tokenizer, reading } = loading::open(&found.path, &options.loading, memory)?;
+    let Loaded { model, tokenizer, reading } = loading::open(&found, &options.loading, memory)?;
     cost::tell(&model.info, memory, reading, Extent::Full.passes());
     // What the model computes can be compared without a tokenizer, also where a converter left one that cannot be used.
     let tokenizer = tokenizer.map_err(|reason| match reason {

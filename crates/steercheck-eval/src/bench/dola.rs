@@ -110,7 +110,7 @@ pub fn dola(model: &Model, tokenizer: &Tokenizer, set: &QuestionSet, questions: 
 }
 
 /// Scores every answer under every configuration; returns the baseline's sums.
-fn run(model: &Model, asked: &Asked, configs: &[&Config], readout: Readout) -> Result<Vec<f64>, EvalError> {
+pub(super) fn run(model: &Model, asked: &Asked, configs: &[&Config], readout: Readout) -> Result<Vec<f64>, EvalError> {
     let layers = layers(configs.iter().copied());
     let mut sums = Vec::new();
     let mut kept = 0.0;

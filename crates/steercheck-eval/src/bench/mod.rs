@@ -2,6 +2,8 @@
 
 mod dola;
 mod function_vector;
+mod rates;
 
 pub use dola::{DolaBench, dola};
 pub use function_vector::{FunctionVectorBench, function_vector};
+pub use rates::Rates;

@@ -20,7 +20,9 @@ pub use measure::{Comparison, Completed, LEVEL, Measured, Optimism, Recovery, Si
 pub use scoring::{BoundaryMeasured, LayersMeasured, Metric, ScoringMeasured, UnderAlpha};
 pub use verdict::{ALPHA, Card, ENOUGH, LEAST_GAIN, POWER, Verdict, judge};
 
-use crate::record::{Plan, Record};
+use std::collections::HashMap;
+
+use crate::record::Record;
 
 /// Why records make no card.
 #[derive(Debug, thiserror::Error)]
@@ -58,15 +60,21 @@ pub enum CardError {
 /// The cards of some records: one per (model, method, task, counts), in the order in which the first record of each stands.
 /// Verdicts are corrected over the cells of one model. Records without arms, those of the lens, have no card.
 pub fn cards(records: &[Record]) -> Result<Vec<Card>, CardError> {
-    let mut groups: Vec<(Plan, Vec<&Record>)> = Vec::new();
-    for record in records.iter().filter(|r| !r.plan.arms.is_empty()) {
-        let plan = evidence::without_seed(&record.plan);
-        match groups.iter_mut().find(|(p, _)| *p == plan) {
-            Some((_, group)) => group.push(record),
-            None => groups.push((plan, vec![record])),
-        }
-    }
     let measured =
-        groups.iter().map(|(_, group)| Measured::of(&Evidence::of(group)?)).collect::<Result<Vec<_>, _>>()?;
+        groups(records).iter().map(|group| Measured::of(&Evidence::of(group)?)).collect::<Result<Vec<_>, _>>()?;
     judge(measured)
+}
+
+/// The records behind each of [`cards`], in the same order: those that differ by their seeds alone.
+pub fn groups(records: &[Record]) -> Vec<Vec<&Record>> {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut groups: Vec<Vec<&Record>> = Vec::new();
+    for record in records.iter().filter(|r| !r.plan.arms.is_empty()) {
+        let place = *places.entry(evidence::without_seed(&record.plan).key()).or_insert(groups.len());
+        if place == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[place].push(record);
+    }
+    groups
 }

@@ -6,6 +6,7 @@ mod clock;
 mod dola;
 mod function_vector;
 mod lens;
+mod planned;
 mod posed;
 mod task_vector;
 mod variants;
@@ -18,6 +19,7 @@ use answer::Later;
 pub use dola::{DolaCell, DolaOptions};
 pub use function_vector::{Choices, FunctionVectorCell, FunctionVectorOptions, Heads, Pool, ReadAt, Selection, Split};
 pub use lens::{LensAsked, LensCell, LensOptions};
+pub use planned::Planned;
 use posed::Posed;
 pub(crate) use posed::usable_items;
 pub use task_vector::{Options as TaskVectorOptions, TaskVectorCell};
@@ -127,13 +129,13 @@ impl Cell {
         format!("{}, {}", self.method(), self.task_name())
     }
 
-    /// Work ahead in rows × blocks, as [`Model::watch`] counts it; divided by L these are tokens.
-    pub fn planned_work(&self, model: &Model) -> u64 {
+    /// Work ahead.
+    pub fn planned(&self, model: &Model) -> Planned {
         match self {
-            Self::Dola(cell) => cell.planned_work(model),
-            Self::FunctionVector(cell) => cell.planned_work(model),
-            Self::TaskVector(cell) => cell.planned_work(model),
-            Self::Vector(cell) => cell.planned_work(model),
+            Self::Dola(cell) => cell.planned(model),
+            Self::FunctionVector(cell) => cell.planned(model),
+            Self::TaskVector(cell) => cell.planned(model),
+            Self::Vector(cell) => cell.planned(model),
         }
     }
 

@@ -116,6 +116,11 @@ impl Asked {
         Ok(Self { common: common(&questions), questions, answers })
     }
 
+    /// Tokens of all distinct answers.
+    pub(crate) fn scored_tokens(&self) -> u64 {
+        self.questions.iter().flat_map(|q| &q.answers).map(|answer| answer.len() as u64).sum()
+    }
+
     /// The questions; of answers that are repeated, one.
     pub fn questions(&self) -> &[Candidates] {
         &self.questions

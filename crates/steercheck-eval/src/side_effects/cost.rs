@@ -4,6 +4,7 @@ use steercheck_model::{Model, ModelError, ReadAt, Reads, bytes_text};
 
 use super::text::NeutralText;
 use super::unsteered::{Acts, keeps};
+use crate::cell::Planned;
 
 /// The work of a number of passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,17 @@ pub fn work(model: &Model, text: &NeutralText, acts: Acts) -> Work {
     };
     let rows = text.windows() * each + continued * continuation;
     Work { rows: (rows * model.spec.depth()) as u64, passes: 1 + tokens as u64 }
+}
+
+/// The same as the work of a cell: what is measured is read twice, unsteered and steered.
+pub fn planned(model: &Model, text: &NeutralText, acts: Acts) -> Planned {
+    let (continued, tokens) = text.continued();
+    Planned {
+        prompts: (text.windows() + continued) as u64,
+        work: work(model, text, acts).rows,
+        readings: (2 * text.measured() + continued * tokens) as u64,
+        ..Planned::default()
+    }
 }
 
 /// Work of the unsteered model, once for all settings.

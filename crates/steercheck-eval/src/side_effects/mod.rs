@@ -16,7 +16,7 @@ use steercheck_model::{Edit, Model};
 
 use crate::error::EvalError;
 
-pub use cost::{Work, check_memory, held_bytes, work, work_unsteered};
+pub use cost::{Work, check_memory, held_bytes, planned, work, work_unsteered};
 pub use repetition::repetition_rate;
 pub use text::{NeutralText, TEXT};
 pub use unsteered::{Acts, Unsteered};

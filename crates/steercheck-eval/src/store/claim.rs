@@ -67,6 +67,7 @@ impl Store {
             // Of two that find it void one moves it away. The other, if late, moves a fresh claim: the cell is then computed twice, to the same
             // record.
             let aside = folder.join(format!(".void-{key}-{}-{}", owner.host, owner.pid));
+            tracing::debug!(key, ?holder, ?age, "a void claim is taken over");
             if std::fs::rename(&path, &aside).is_ok() {
                 let _ = std::fs::remove_file(&aside);
             }

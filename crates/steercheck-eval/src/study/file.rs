@@ -145,6 +145,7 @@ pub struct Slurm {
 struct File {
     name: Option<String>,
     models: Vec<String>,
+    data: Option<PathBuf>,
     #[serde(default)]
     protocol: ProtocolName,
     profile: Option<ProfileName>,
@@ -264,18 +265,21 @@ enum Norm {
 }
 
 impl Study {
-    /// Reads a study and everything it names but the models.
-    pub fn load(path: &Path) -> Result<Self, EvalError> {
+    /// Reads a study and everything it names but the models. Files of tasks are looked for in `data` or, without it, in the folder that
+    /// the study names, or its own.
+    pub fn load(path: &Path, data: Option<&Path>) -> Result<Self, EvalError> {
         let text = std::fs::read_to_string(path)
             .map_err(|reason| StudyError::Unreadable { path: path.to_path_buf(), reason })?;
-        Self::parse(&path.display().to_string(), path, &text)
+        Self::parse(&path.display().to_string(), path, data, &text)
     }
 
     /// The same of a text; `path` is where it would be.
-    fn parse(file: &str, path: &Path, text: &str) -> Result<Self, EvalError> {
+    fn parse(file: &str, path: &Path, data: Option<&Path>, text: &str) -> Result<Self, EvalError> {
         let parsed: File = toml::from_str(text).map_err(|e| of_toml(file, text, &e))?;
         let wrong = |problem: String| StudyError::Content { file: file.to_string(), problem };
         let folder = path.parent().unwrap_or(Path::new(""));
+        let own = folder.join(parsed.data.as_deref().unwrap_or(Path::new("")));
+        let data = data.unwrap_or(&own);
         let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if parsed.models.is_empty() {
             return Err(
@@ -304,7 +308,7 @@ impl Study {
         if let Some(seed) = (1..seeds.len()).find(|i| seeds[..*i].contains(&seeds[*i])) {
             return Err(wrong(format!("the seed {} is named twice; name each once", seeds[seed])).into());
         }
-        let parts = parts(&parsed, &protocol, folder, &wrong)?;
+        let parts = parts(&parsed, &protocol, data, &wrong)?;
         Ok(Self {
             name: parsed.name.unwrap_or_else(stem),
             hash: blake3::hash(text.as_bytes()).to_hex().to_string(),
@@ -355,7 +359,7 @@ fn profile(file: &File) -> Profile {
 fn parts(
     file: &File,
     protocol: &Protocol,
-    folder: &Path,
+    data: &Path,
     wrong: &dyn Fn(String) -> StudyError,
 ) -> Result<Vec<Part>, EvalError> {
     let mut out = Vec::new();
@@ -370,7 +374,15 @@ fn parts(
         }
         let mut sources = Vec::with_capacity(names.len());
         for name in names {
-            let source = Source::find(name, protocol.quirks, folder)?;
+            if Source::is_file(name, data) && !data.join(name).is_file() {
+                let place = if data.as_os_str().is_empty() { Path::new(".") } else { data };
+                let problem = format!(
+                    "'{name}' is not in {}; write data = \"FOLDER\" at the top or give --data FOLDER",
+                    place.display()
+                );
+                return Err(wrong(problem).into());
+            }
+            let source = Source::find(name, protocol.quirks, data)?;
             let fits = matches!((&method, &source), (Method::Dola(_), Source::Set(_)))
                 || matches!((&method, &source), (Method::TaskVector | Method::FunctionVector(_), Source::Task(_)));
             if !fits {
@@ -457,7 +469,7 @@ mod tests {
     use crate::study::Source;
 
     fn parse(text: &str) -> Result<Study, String> {
-        Study::parse("my.toml", Path::new("my.toml"), text).map_err(|e| e.to_string())
+        Study::parse("my.toml", Path::new("my.toml"), None, text).map_err(|e| e.to_string())
     }
 
     const SMALL: &str = "models = [\"a\"]\n[tv]\ntasks = [\"antonym\"]\n";
@@ -544,5 +556,9 @@ mod tests {
         says("models = [\"a\"]\n[dola]\nquestions = [\"antonym\"]", &["'antonym' in [dola]", "[tv]"]);
         says("models = [\"a\"]\n[tv]\ntasks = [\"antonim\"]", &["antonym"]);
         says("models = [\"a\"\n", &["my.toml, line"]);
+        says(
+            "models = [\"a\"]\ndata = \"there\"\n[tv]\ntasks = [\"x.json\"]",
+            &["'x.json' is not in there", "--data FOLDER"],
+        );
     }
 }

@@ -22,14 +22,19 @@ impl Source {
             return Ok(Self::Set(set?));
         }
         let path = folder.join(name);
-        let is_file = Path::new(name).extension().is_some() || name.contains(['/', '\\']) || path.is_file();
-        if !is_file {
+        if !Self::is_file(name, folder) {
             return Ok(Self::Task(task::builtin(name)?));
         }
         if is_question_file(&path) {
             return Ok(Self::Set(load_set(&path)?));
         }
         Ok(Self::Task(task::load_file(&path, LoadOptions { quirks, ..LoadOptions::default() })?))
+    }
+
+    /// Whether a name is that of a file in `folder`, which need not be there, and not a built-in one.
+    pub fn is_file(name: &str, folder: &Path) -> bool {
+        let looks = Path::new(name).extension().is_some() || name.contains(['/', '\\']);
+        builtin_set(name).is_none() && (looks || folder.join(name).is_file())
     }
 
     /// The task; none of a set of questions.

@@ -1,9 +1,10 @@
 //! What a check prints: the model, its cards, a sentence per task.
 
+mod across;
 mod cards;
 mod heads;
 pub(crate) mod lens;
-mod rows;
+pub(crate) mod of_store;
 mod scoring;
 
 use std::collections::BTreeSet;
@@ -12,12 +13,13 @@ use std::time::Duration;
 
 use steercheck_eval::Record;
 use steercheck_eval::card::Card;
+use steercheck_eval::export;
 use steercheck_eval::study::NotRun;
 use steercheck_model::{Kernels, ModelInfo, Precision, Tokenizer, bytes_text};
 
 use crate::error::CliError;
 use crate::machine::peak_memory;
-use crate::tables::{Format, Table, csv, wrapped};
+use crate::tables::{Format, Table, csv_of, wrapped};
 
 /// What is being examined.
 pub(crate) fn summary(info: &ModelInfo, tokenizer: Option<&Tokenizer>) -> String {
@@ -74,7 +76,7 @@ pub(crate) fn written(run: &Finished<'_>, format: Format) -> Result<String, CliE
             format!("{}\n{}", tables.join("\n"), lines("* ", &sentences(run)))
         }
         Format::Latex => tables.iter().map(Table::latex).collect::<Vec<_>>().join("\n") + &lines("% ", &sentences(run)),
-        Format::Csv => csv(&rows::HEAD, &run.cards.iter().map(rows::row).collect::<Vec<_>>()),
+        Format::Csv => csv_of(&export::cards(run.cards)),
         Format::Json => serde_json::to_string_pretty(run.cards).map_err(|e| CliError::Output(e.to_string()))? + "\n",
     })
 }

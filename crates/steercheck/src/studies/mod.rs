@@ -1,5 +1,6 @@
 //! `steercheck study`: many models, methods and tasks into one store; and `steercheck store`.
 
+mod estimate;
 mod opened;
 mod plan;
 mod run;
@@ -29,6 +30,7 @@ pub(crate) fn study(command: &StudyCommand) -> Result<(), CliError> {
 pub(crate) fn of_store(command: &StoreCommand) -> Result<(), CliError> {
     match command {
         StoreCommand::Verify(options) => store::verify(options),
+        StoreCommand::Export(options) => store::export(options),
     }
 }
 
@@ -64,4 +66,9 @@ fn bytes(path: &Path) -> u64 {
     }
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file).map(|m| m.len()).sum()
+}
+
+/// `1 cell`, `2 cells`.
+fn plural(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -43,7 +43,7 @@ impl Opened {
         let loading = loading(study)?;
         let found = models::find(Some(name), loading.accept_licence, false)?;
         let memory = loading::memory(&loading);
-        let Loaded { model, tokenizer, reading } = loading::open(&found.path, &loading, memory)?;
+        let Loaded { model, tokenizer, reading } = loading::open(&found, &loading, memory)?;
         let tokenizer = match study.load.bos {
             None => tokenizer?,
             Some(bos) => tokenizer?.with_bos(bos == study::OnOff::On)?,

@@ -2,16 +2,18 @@
 
 use serde::Serialize;
 use steercheck_eval::card::{ALPHA, POWER};
-use steercheck_eval::cell::{Cell, Subject};
-use steercheck_eval::study::{Method, Prepared, Source, Study};
-use steercheck_hub::{CacheState, Catalogue, Options, cache_state};
+use steercheck_eval::study::{Method, Source, Study};
+use steercheck_model::bytes_text;
 use steercheck_stats::{items_needed, minimum_detectable_effect};
 
-use super::opened::{Opened, loading};
+use super::estimate::estimates;
+use super::opened::loading;
+use super::plural;
 use crate::arguments::StudyPlanOptions;
+use crate::cost::time;
 use crate::error::CliError;
 use crate::models::print;
-use crate::tables::Flush::{Left, Right};
+use crate::tables::Flush::{self, Left, Right};
 use crate::tables::{stacked, wrapped};
 
 /// Shares of the items whose outcome steering may change: what a difference's spread follows from.
@@ -23,10 +25,23 @@ struct Planned {
     model: String,
     method: &'static str,
     cells: usize,
-    /// Tokens through all blocks; none for a model that is not on this machine.
+    /// Prompts, answers that are scored among them; none for a model of which nothing is known.
+    prompts: Option<u64>,
+    /// Rows that enter a block behind a prefix.
+    rows: Option<u64>,
+    /// Tokens through all blocks.
     tokens: Option<u64>,
-    /// Cells that cannot be run, likewise.
+    /// On this machine.
+    seconds: Option<f64>,
+    /// Of records and artefacts.
+    stored_bytes: Option<u64>,
+    /// Cells that cannot be run; none for a model that is not on this machine.
     no_use: Option<usize>,
+    /// The model that the figures were scaled from; none where they were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    like: Option<String>,
+    /// Of the model's weights.
+    weights_bytes: Option<u64>,
 }
 
 /// What so many items detect.
@@ -50,12 +65,9 @@ struct Plan {
 
 /// Runs the command.
 pub(crate) fn run(options: &StudyPlanOptions) -> Result<(), CliError> {
-    let study = Study::load(&options.file)?;
+    let study = Study::load(&options.file, options.data.as_deref())?;
     loading(&study)?;
-    let mut planned = Vec::new();
-    for model in &study.models {
-        planned.extend(of_model(&study, model)?);
-    }
+    let planned = planned(&study)?;
     let failed = |e: steercheck_stats::Error| CliError::Usage(e.to_string());
     let effect = |n: usize, changed: f64| minimum_detectable_effect(changed.sqrt(), n, ALPHA, POWER);
     let detectable = sizes(&study)
@@ -95,62 +107,35 @@ fn sizes(study: &Study) -> Vec<(String, usize)> {
     out
 }
 
-fn of_model(study: &Study, model: &str) -> Result<Vec<Planned>, CliError> {
+/// One line per method of every model.
+fn planned(study: &Study) -> Result<Vec<Planned>, CliError> {
     let wanted = study.design.wanted();
-    let prepared = if is_here(model)? {
-        let opened = Opened::open(study, model)?;
-        let Opened { model, tokenizer, neutral, .. } = &opened;
-        let subject = Subject { model, tokenizer, neutral: neutral.as_ref(), kept: None };
-        let Prepared { cells, not_run } = study.design.prepare(&subject)?;
-        let work = |cell: &Cell| (cell.method(), cell.planned_work(model) / model.spec.depth().max(1) as u64);
-        let not_run = not_run.iter().map(|n| n.method).collect::<Vec<_>>();
-        Some((cells.iter().map(work).collect::<Vec<_>>(), not_run))
-    } else {
-        None
-    };
-    let of_part = |(i, part): (usize, &steercheck_eval::study::Part)| {
-        let method = part.method.text();
-        let of_method = prepared.as_ref().map(|(cells, not_run)| {
-            let mine = cells.iter().filter(|(of, _)| *of == method);
-            (mine.map(|(_, tokens)| tokens).sum::<u64>(), not_run.iter().filter(|of| **of == method).count())
-        });
-        Planned {
-            model: model.to_string(),
-            method,
-            cells: wanted.iter().filter(|w| w.part == i).count(),
-            tokens: of_method.map(|(tokens, _)| tokens),
-            no_use: of_method.map(|(_, no_use)| no_use),
+    let mut out = Vec::new();
+    for (model, estimated) in study.models.iter().zip(estimates(study)?) {
+        for (i, part) in study.design.parts.iter().enumerate() {
+            let amount = estimated.amounts.as_ref().map(|amounts| amounts[i]);
+            out.push(Planned {
+                model: model.clone(),
+                method: part.method.text(),
+                cells: wanted.iter().filter(|w| w.part == i).count(),
+                prompts: amount.map(|a| a.planned.prompts),
+                rows: amount.map(|a| a.planned.rows),
+                tokens: amount.map(|a| a.planned.work / estimated.blocks.max(1)),
+                seconds: amount.map(|a| a.seconds),
+                stored_bytes: amount.map(|a| a.stored),
+                no_use: amount.map(|a| a.no_use).filter(|_| estimated.like.is_none()),
+                like: estimated.like.clone(),
+                weights_bytes: estimated.weights,
+            });
         }
-    };
-    Ok(study.design.parts.iter().enumerate().map(of_part).collect())
-}
-
-/// Whether a model can be opened without a download.
-fn is_here(model: &str) -> Result<bool, CliError> {
-    if std::path::Path::new(model).exists() {
-        return Ok(true);
     }
-    let options = Options::from_env()?;
-    let known = Catalogue::builtin().models.iter().find(|m| m.name == model);
-    Ok(known.is_some_and(|m| matches!(cache_state(m, &options), CacheState::Checked(_) | CacheState::Unchecked(_))))
+    Ok(out)
 }
 
 fn text(plan: &Plan, mde: Option<f64>) -> String {
-    let or_dash = |n: Option<u64>| n.map_or_else(|| "–".to_string(), |n| n.to_string());
-    let row = |p: &Planned| {
-        vec![
-            p.model.clone(),
-            p.method.to_string(),
-            p.cells.to_string(),
-            or_dash(p.tokens),
-            or_dash(p.no_use.map(|n| n as u64)),
-        ]
-    };
-    let head = [("model", Left), ("method", Left), ("cells", Right), ("tokens", Right), ("tasks of\nno use", Right)];
-    let rows: Vec<Vec<String>> = plan.planned.iter().map(row).collect();
-    let total: usize = plan.planned.iter().map(|p| p.cells).sum();
-    let mut out = vec![format!("{}: {total} cells", plan.study), stacked(&head, &rows)];
-    out.push(wrapped("tokens: through all blocks; of models that are not on this machine nothing is known yet", 0));
+    let mut out = vec![format!("{}: {}", plan.study, plural(plan.planned.iter().map(|p| p.cells).sum(), "cell"))];
+    out.push(stacked(&HEAD, &plan.planned.iter().map(row).collect::<Vec<_>>()));
+    out.push(notes(plan));
     let points = |x: &f64| format!("{:.0}", (100.0 * x).ceil());
     let row = |d: &Detectable| {
         [d.what.clone(), d.items.to_string()].into_iter().chain(d.effects.iter().map(points)).collect::<Vec<_>>()
@@ -173,4 +158,78 @@ fn text(plan: &Plan, mde: Option<f64>) -> String {
         out.push(wrapped(&format!("for {:.0} points: {} items", 100.0 * mde, proposed.join(", ")), 0));
     }
     out.join("\n") + "\n"
+}
+
+/// Columns of what cells come to.
+const HEAD: [(&str, Flush); 9] = [
+    ("model", Left),
+    ("method", Left),
+    ("cells", Right),
+    ("prompts", Right),
+    ("rows", Right),
+    ("tokens", Right),
+    ("time", Right),
+    ("stored", Right),
+    ("tasks of\nno use", Right),
+];
+
+fn row(p: &Planned) -> Vec<String> {
+    let dash = || "–".to_string();
+    let about = if p.like.is_some() { "≈" } else { "" };
+    let count = |n: Option<u64>| n.map_or_else(dash, |n| format!("{about}{}", short(n)));
+    vec![
+        p.model.clone(),
+        p.method.to_string(),
+        p.cells.to_string(),
+        count(p.prompts),
+        count(p.rows),
+        count(p.tokens),
+        p.seconds.map_or_else(dash, |s| format!("{about}{}", time(s))),
+        p.stored_bytes.map_or_else(dash, |b| format!("{about}{}", bytes_text(b))),
+        p.no_use.map_or_else(dash, |n| n.to_string()),
+    ]
+}
+
+/// `830`, `12.3 k`, `4.5 M`.
+fn short(n: u64) -> String {
+    match n {
+        0..10_000 => n.to_string(),
+        10_000..10_000_000 => format!("{:.1} k", n as f64 / 1e3),
+        10_000_000..10_000_000_000 => format!("{:.1} M", n as f64 / 1e6),
+        _ => format!("{:.1} G", n as f64 / 1e9),
+    }
+}
+
+/// The sum, and how to read the table.
+fn notes(plan: &Plan) -> String {
+    let seconds: f64 = plan.planned.iter().filter_map(|p| p.seconds).sum();
+    let stored: u64 = plan.planned.iter().filter_map(|p| p.stored_bytes).sum();
+    let mut models: Vec<(&str, u64)> =
+        plan.planned.iter().filter_map(|p| Some((p.model.as_str(), p.weights_bytes?))).collect();
+    models.dedup();
+    let weights: u64 = models.iter().map(|(_, bytes)| bytes).sum();
+    let mut out = vec![format!(
+        "all: about {} on this machine, {} of records and {} of weights",
+        time(seconds),
+        bytes_text(stored),
+        bytes_text(weights)
+    )];
+    out.push(
+        "prompts and rows that are run, tokens through all blocks; time by a calibration of a few seconds just now"
+            .into(),
+    );
+    if let Some(like) = plan.planned.iter().find_map(|p| p.like.as_ref()) {
+        out.push(format!(
+            "≈ by analogy: the model is not on this machine, and is taken to behave as {like} does, but for its shape; where its \
+             weights do not fit the memory, reading them comes on top"
+        ));
+    }
+    if plan.planned.iter().any(|p| p.tokens.is_none()) {
+        out.push(
+            "–: the model is neither on this machine nor in the catalogue, or no model is here to go by; `steercheck models get` \
+             fetches one"
+                .into(),
+        );
+    }
+    out.iter().map(|line| wrapped(line, 2)).collect::<Vec<_>>().join("\n")
 }

@@ -12,9 +12,10 @@ use steercheck_eval::side_effects::{self, Acts, NeutralText, Unsteered};
 use steercheck_eval::store::{Claimed, Failure, Listed, Listing, Owner, Store};
 use steercheck_eval::study::{Prepared, Shard, Study, Unit, Wanted};
 use steercheck_model::Model;
+use tracing::{info, warn};
 
 use super::opened::{Opened, loading};
-use super::{all_units, label};
+use super::{all_units, label, plural};
 use crate::arguments::StudyRunOptions;
 use crate::error::CliError;
 use crate::examine::Keep;
@@ -47,7 +48,7 @@ impl Count {
 
 /// Runs the command.
 pub(crate) fn run(options: &StudyRunOptions) -> Result<(), CliError> {
-    let study = Study::load(&options.file)?;
+    let study = Study::load(&options.file, options.data.as_deref())?;
     // What the study says of limits is read before anything is loaded.
     loading(&study)?;
     check_folder(&options.store)?;
@@ -72,12 +73,15 @@ pub(crate) fn run(options: &StudyRunOptions) -> Result<(), CliError> {
         run.model(&study.models[models[0].model], models)?;
     }
     let Count { there, done, failed, taken, not_run, models_failed } = run.count;
-    let mut said = vec![format!("{done} cells done, {there} were there")];
+    let mut said = vec![format!("{} done, {there} were there", plural(done, "cell"))];
     let counted = |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}"));
     said.extend(counted(taken, "are computed by other processes"));
     said.extend(counted(not_run, "cannot be run on their models"));
     said.extend(counted(failed, "failed"));
-    said.extend(counted(models_failed, "models could not be run"));
+    said.extend(counted(
+        models_failed,
+        if models_failed == 1 { "model could not be run" } else { "models could not be run" },
+    ));
     print(&format!("{}: {} ({:.1} s)\n", study.name, said.join(", "), started.elapsed().as_secs_f64()))?;
     if failed + models_failed > 0 {
         let file = options.file.display();
@@ -151,12 +155,14 @@ impl Run<'_> {
     fn model(&mut self, name: &str, units: &[Unit]) -> Result<(), CliError> {
         let cost: f64 = units.iter().map(|u| u.cost).sum();
         let before = self.progress.passed;
+        info!(model = name, cells = units.len(), "opening the model");
         let outcome = Opened::open(self.study, name).and_then(|opened| self.cells(name, opened, units));
         self.progress.passed = before + cost;
         match outcome {
             Err(e) if ends_the_study(&e) => Err(e),
             Err(e) => {
                 line(&format!("{name}: {e}"));
+                warn!(model = name, error = %e, "the model cannot be run");
                 self.count.models_failed += 1;
                 let listing =
                     Listing { model: name.into(), cells: Vec::new(), not_run: Vec::new(), failed: Some(e.to_string()) };
@@ -180,7 +186,7 @@ impl Run<'_> {
             method: cell.method().into(),
             task: cell.task_name().into(),
             seed: cell.plan().seed,
-            work: cell.planned_work(&opened.model),
+            work: cell.planned(&opened.model).work,
         };
         let listing = Listing {
             model: name.into(),
@@ -246,7 +252,7 @@ impl Run<'_> {
         let acts = pending.iter().find_map(|p| p.cell.acts());
         let aside = |acts: Acts| neutral.map_or(0, |text| side_effects::work(model, text, acts).rows);
         let planned: Vec<u64> =
-            pending.iter().map(|p| p.cell.planned_work(model) + p.cell.acts().map_or(0, aside)).collect();
+            pending.iter().map(|p| p.cell.planned(model).work + p.cell.acts().map_or(0, aside)).collect();
         let work = Work::new(planned.iter().sum(), model.spec.depth());
         model.watch(Some(work.watcher()));
         let keep = Keep { conformance, out: self.store.root() };
@@ -257,7 +263,8 @@ impl Run<'_> {
             let title = format!("{name}: {}", pending.cell.title());
             let claim = match self.store.claim(&pending.key, &self.owner) {
                 Ok(Claimed::Mine(claim)) => claim,
-                Ok(Claimed::Taken(_)) => {
+                Ok(Claimed::Taken(owner)) => {
+                    info!(key = pending.key, ?owner, "computed by another process");
                     self.count.taken += 1;
                     self.progress.passed += pending.cost;
                     continue;
@@ -274,7 +281,8 @@ impl Run<'_> {
                 continue;
             }
             set_claimed(Some(claim.path().to_path_buf()));
-            work.begin(&title);
+            work.begin(&format!("{title}{}", self.progress.eta()));
+            info!(key = pending.key, cell = title, "begins");
             let started = Instant::now();
             let found = compute(model, tokenizer, neutral, acts, &mut unsteered, &pending.cell, self.store);
             let _writing = WRITING.lock();
@@ -287,6 +295,7 @@ impl Run<'_> {
             };
             set_claimed(None);
             drop(claim);
+            info!(key = pending.key, seconds = started.elapsed().as_secs_f64(), written = kept.is_ok(), "over");
             self.progress.passed += pending.cost;
             self.progress.worked += pending.cost;
             if let Err(e) = kept {
@@ -305,6 +314,7 @@ impl Run<'_> {
     fn failed(&mut self, title: &str, key: &str, error: &EvalError) -> Result<(), CliError> {
         self.count.failed += 1;
         line(&format!("{title}: failed: {error}"));
+        warn!(key, %error, "failed");
         let program = steercheck_eval::record::About::program();
         Ok(self.store.fail(key, &Failure { program, error: error.to_string() })?)
     }

@@ -47,7 +47,7 @@ struct ModelStatus {
 
 /// Runs the command.
 pub(crate) fn run(options: &StudyStatusOptions) -> Result<(), CliError> {
-    let study = Study::load(&options.file)?;
+    let study = Study::load(&options.file, options.data.as_deref())?;
     if !options.store.is_dir() {
         let store = options.store.display();
         return Err(CliError::Usage(format!("there is no store in {store}; `steercheck study run` makes one")));

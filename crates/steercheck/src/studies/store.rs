@@ -1,10 +1,12 @@
 //! `steercheck store`.
 
+use steercheck_eval::export::{ExportForm, tables, write};
 use steercheck_eval::store::{Checked, Store};
 
-use crate::arguments::StoreOptions;
+use crate::arguments::{ExportName, StoreExportOptions, StoreOptions};
 use crate::error::CliError;
 use crate::models::print;
+use crate::report::of_store::stored;
 use crate::tables::wrapped;
 
 /// Checks every file of a store.
@@ -30,4 +32,20 @@ pub(super) fn verify(options: &StoreOptions) -> Result<(), CliError> {
             "{n} files of {folder} are not as they should be; delete them and run the study again"
         ))),
     }
+}
+
+/// Writes a store's tables.
+pub(super) fn export(options: &StoreExportOptions) -> Result<(), CliError> {
+    let form = match options.format {
+        ExportName::Parquet => ExportForm::Parquet,
+        ExportName::Csv => ExportForm::Csv,
+    };
+    let out = options.out.clone().unwrap_or_else(|| options.folder.join("export"));
+    let records = stored(&options.folder)?;
+    let mut lines = Vec::new();
+    for table in tables(&records)? {
+        let path = write(&table, &out, form)?;
+        lines.push(format!("{}: {} rows", path.display(), table.rows.len()));
+    }
+    print(&(lines.join("\n") + "\n"))
 }

@@ -29,7 +29,7 @@ pub(super) struct Submitted {
 
 /// Runs the command.
 pub(super) fn run(options: &StudySubmitOptions) -> Result<(), CliError> {
-    let mut study = Study::load(&options.file)?;
+    let mut study = Study::load(&options.file, options.data.as_deref())?;
     if let Some(partition) = &options.partition {
         study.slurm.partition = Some(partition.clone());
     }
@@ -183,7 +183,7 @@ mod tests {
         let text = "models = [\"x\"]\n[tv]\ntasks = [\"antonym\"]\n[slurm]\npartition = \"long\"\ntime = \"01:00:00\"\nmem = \"8G\"\ncpus = 2\n\
                     throttle = 3\nsetup = [\"module load rust\"]\n";
         std::fs::write(&file, text).unwrap();
-        let study = Study::load(&file).unwrap();
+        let study = Study::load(&file, None).unwrap();
         let store = Path::new("/data/store");
         let made =
             script(&Script { study: &study, program: Path::new("/bin/steercheck"), file: &file, store, parts: 7 });

@@ -152,8 +152,13 @@ pub(crate) fn word_tokenizer(words: usize) -> Value {
 /// Puts a llama of three blocks with random weights (vocabulary 160, 64 positions) and a tokenizer of words into
 /// `folder/tiny`; `None` where the shared fixtures are missing.
 pub(crate) fn tiny_model(folder: &Path) -> Option<PathBuf> {
-    let fixture = steercheck_testkit::shared()?.join("fixtures/llama_llama3rope");
-    let tiny = folder.join("tiny");
+    tiny_model_of(folder, "tiny", "llama_llama3rope")
+}
+
+/// The same of another fixture, under a name of its own.
+pub(crate) fn tiny_model_of(folder: &Path, name: &str, fixture: &str) -> Option<PathBuf> {
+    let fixture = steercheck_testkit::shared()?.join("fixtures").join(fixture);
+    let tiny = folder.join(name);
     std::fs::create_dir_all(&tiny).expect("the folder can be made");
     for file in ["config.json", "model.safetensors"] {
         let bytes = std::fs::read(fixture.join(file)).expect("the fixture is readable");

@@ -13,6 +13,7 @@ mod lens;
 mod models;
 mod planted;
 mod published;
+mod store_tables;
 mod studies;
 mod study;
 mod vector;

@@ -13,6 +13,9 @@ use crate::common::{
 const STUDY: &str =
     "models = [\"tiny\"]\ntasks = [\"one.tsv\", \"two.tsv\"]\nseeds = 2\n[items]\ndev = 5\ntest = 8\n[tv]\n";
 
+/// Blocks of the tiny model.
+const BLOCKS: u64 = 3;
+
 /// A folder with a tiny model, two tasks of words and a study of them; none where the fixtures are missing.
 fn prepared() -> Option<tempfile::TempDir> {
     let here = folder();
@@ -161,6 +164,9 @@ fn what_is_no_study_or_store_is_refused_in_a_sentence() {
     says_of(&["study", "run", "missing.toml"], &["missing.toml", "check the path"]);
     std::fs::write(here.path().join("typo.toml"), STUDY.replace("seeds", "seads")).unwrap();
     says_of(&["study", "plan", "typo.toml"], &["line 3", "did you mean 'seeds'?"]);
+    std::fs::write(here.path().join("data.toml"), format!("data = \"there\"\n{STUDY}")).unwrap();
+    says_of(&["study", "run", "data.toml"], &["'one.tsv' is not in there", "--data FOLDER"]);
+    says_of(&["study", "run", "study.toml", "--log", "nonsense=loud"], &["is no filter of logs", "debug"]);
     says_of(&["study", "status", "study.toml", "--store", "nowhere"], &["there is no store in nowhere"]);
     says_of(&["study", "run", "study.toml", "--shard", "3/2"], &["3/8"]);
     says_of(&["store", "verify", "nowhere"], &["no records in nowhere"]);
@@ -177,13 +183,41 @@ fn what_is_no_study_or_store_is_refused_in_a_sentence() {
 #[test]
 fn a_plan_counts_cells_and_says_what_they_can_detect() {
     let Some(here) = prepared() else { return };
-    let both = STUDY.replace("[\"tiny\"]", "[\"tiny\", \"llama2-7b\"]");
-    std::fs::write(here.path().join("study.toml"), both).unwrap();
+    let both_models = |models: &str| STUDY.replace("[\"tiny\"]", models);
+    std::fs::write(here.path().join("tiny.toml"), STUDY).unwrap();
+    std::fs::write(here.path().join("study.toml"), both_models("[\"tiny\", \"llama2-7b\"]")).unwrap();
     let plan = succeeds(here.path(), &["study", "plan", "study.toml", "--mde", "5pp"]);
-    says(&plan, &["study: 8 cells", "llama2-7b", "–", "test items", "for 5 points:", "if 30 % of them change"]);
+    let parts = ["study: 8 cells", "llama2-7b", "≈", "taken to behave as", "of weights", "test items", "for 5 points:"];
+    says(&plan, &parts);
+    says(&plan, &["if 30 % of them change"]);
+    assert!(plan.lines().all(|l| l.chars().count() <= 100), "{plan}");
     let json: Value = serde_json::from_str(&succeeds(here.path(), &["study", "plan", "study.toml", "--json"])).unwrap();
-    assert_eq!((&json["planned"][0]["cells"], &json["planned"][1]["tokens"]), (&Value::from(4), &Value::Null));
-    assert!(json["planned"][0]["tokens"].as_u64().unwrap() > 1000, "{json}");
+    let (tiny, large) = (&json["planned"][0], &json["planned"][1]);
+    assert_eq!(
+        (&tiny["cells"], &tiny["like"], large["like"].as_str()),
+        (&4.into(), &Value::Null, Some("tiny")),
+        "{json}"
+    );
+    // Rows × blocks as the listing of a run has them.
+    succeeds(here.path(), &["study", "run", "tiny.toml", "--store", "store"]);
+    let listing = std::fs::read_dir(here.path().join("store/studies")).unwrap().next().unwrap().unwrap().path();
+    let listing = std::fs::read_dir(listing).unwrap().next().unwrap().unwrap().path();
+    let listing: Value = serde_json::from_slice(&std::fs::read(listing).unwrap()).unwrap();
+    let work: u64 = list(&listing["cells"]).iter().map(|cell| cell["work"].as_u64().unwrap()).sum();
+    let tokens = tiny["tokens"].as_u64().unwrap();
+    assert!(tokens > 1000 && tokens >= work / BLOCKS && tiny["seconds"].as_f64().unwrap() > 0.0, "{tokens} {work}");
+    // What was stored is of the size that was planned, give or take.
+    let stored: u64 = ["records", "artefacts"]
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(here.path().join("store").join(folder)).unwrap())
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    let planned = tiny["stored_bytes"].as_u64().unwrap();
+    assert!(planned > stored / 3 && planned < 3 * stored, "{planned} planned, {stored} stored");
+    let unknown = both_models("[\"tiny\", \"org/unknown\"]");
+    std::fs::write(here.path().join("study.toml"), unknown).unwrap();
+    let json: Value = serde_json::from_str(&succeeds(here.path(), &["study", "plan", "study.toml", "--json"])).unwrap();
+    assert_eq!(json["planned"][1]["tokens"], Value::Null);
 }
 
 #[test]
@@ -204,4 +238,14 @@ fn an_array_is_written_as_a_script_that_runs_its_parts() {
     assert_eq!(results(here.path(), "store").len(), 4);
     let output = steercheck(here.path()).env("PATH", "").args(submit).output().unwrap();
     says(&refused(&output, 2, here.path()), &["sbatch cannot be run", "--dry-run"]);
+}
+
+#[test]
+fn logs_say_what_a_run_does_where_they_are_asked_for() {
+    let Some(here) = prepared() else { return };
+    let run_with = |more: &[&str]| {
+        stderr(&run(here.path(), &[&["study", "run", "study.toml", "--store", "store"], more].concat()))
+    };
+    says(&run_with(&["--log", "info"]), &["INFO", "opening the model", "begins", "over", "written=true"]);
+    assert!(!run_with(&[]).contains("INFO"));
 }

@@ -9,12 +9,12 @@ use steercheck_model::{FinalNorm, Model, ModelError};
 use steercheck_steer::dola::Readout;
 
 use super::clock::Clock;
-use super::{Finished, Subject, lens};
+use super::{Finished, Planned, Subject, lens};
 use crate::error::EvalError;
 use crate::lens::{LensTable, Look};
 use crate::protocol::{Placebos, Profile, Protocol};
 use crate::record::{About, Arm, Chosen, Fold, ItemRecord, Items, Plan, Point, Record, Results};
-use crate::scoring::grid::{ALPHAS, Bucket, GridPoint};
+use crate::scoring::grid::{ALPHAS, Bucket, GridPoint, layers};
 use crate::scoring::{Asked, QuestionSet};
 use choose::{Chooser, Chosen as ChosenPoints, published};
 use scores::{Judge, Table};
@@ -143,15 +143,23 @@ impl DolaCell {
         &self.set.name
     }
 
-    /// Work ahead in rows × blocks, as [`Model::watch`] counts it.
-    pub fn planned_work(&self, model: &Model) -> u64 {
+    /// Work ahead.
+    pub fn planned(&self, model: &Model) -> Planned {
+        let depth = model.spec.depth() as u64;
         let tokens = |c: &crate::prompt::Candidates| {
             let texts: Vec<Vec<u32>> = c.answers.iter().map(|a| [&c.prompt[..], &a[..a.len() - 1]].concat()).collect();
             model.distinct_tokens(&texts.iter().collect::<Vec<_>>()) as u64
         };
         let shared = self.asked.common() as u64;
         let own: u64 = self.asked.questions().iter().map(|c| tokens(c).saturating_sub(shared)).sum();
-        (own + shared) * model.spec.depth() as u64 + lens::work(model, &self.looks)
+        let looked = lens::work(model, &self.looks);
+        Planned {
+            prompts: (self.asked.questions().iter().map(|c| c.answers.len()).sum::<usize>() + self.looks.len()) as u64,
+            rows: 0,
+            work: (own + shared) * depth + looked,
+            readings: self.looks.len() as u64 * (depth + 1),
+            contrasts: self.asked.scored_tokens() * layers(self.points.iter().map(|p| &p.config)).len() as u64,
+        }
     }
 
     /// About how often the weights of all blocks are gone through.

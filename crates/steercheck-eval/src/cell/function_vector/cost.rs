@@ -7,34 +7,43 @@ use steercheck_steer::reading::rows_at_once;
 use super::arms::RANDOM_DRAWS;
 use super::draws::Shown;
 use super::{Asked, FunctionVectorCell, zero_shot};
-use crate::cell::Subject;
 use crate::cell::variants::PARTS;
+use crate::cell::{Planned, Subject};
 use crate::error::EvalError;
 use crate::prompt::Candidates;
 
 impl FunctionVectorCell {
-    /// Work ahead in rows × blocks, as [`Model::watch`] counts it; divided by L these are tokens.
-    pub fn planned_work(&self, model: &Model) -> u64 {
+    /// Work ahead.
+    pub fn planned(&self, model: &Model) -> Planned {
         let depth = model.spec.depth() as u64;
-        let tokens = |prompts: Vec<&Vec<u32>>| model.distinct_tokens(&prompts) as u64;
-        let shown = |list: &Vec<Shown>| tokens(list.iter().map(|s| &s.candidates.prompt).collect());
         let p = &self.prompts;
         let of_others = self.others.iter().flat_map(|o| [&o.means, &o.effects]);
-        let made: u64 = [&p.means, &p.effects, &p.shuffled, &p.wrong].into_iter().chain(of_others).map(shown).sum();
-        let presented = shown(&p.presented);
-        let asked = tokens(self.items().map(|a| &a.zero_shot.prompt).collect())
-            + tokens(self.test.iter().map(|a| &a.few_shot.prompt).collect())
-            + tokens(self.test.iter().filter_map(|a| a.shuffled.as_ref()).map(|c| &c.prompt).collect())
-            + (0..self.shots.len())
-                .map(|k| tokens(self.test.iter().map(|a| &a.shots[k].prompt).collect()))
-                .sum::<u64>();
+        let shown = [&p.means, &p.effects, &p.shuffled, &p.wrong, &p.presented].into_iter().chain(of_others);
+        let shown = shown.map(|list| list.iter().map(|s| &s.candidates.prompt).collect());
+        let shuffled = self.test.iter().filter_map(|a| a.shuffled.as_ref());
+        let asked = [
+            self.items().map(|a| &a.zero_shot.prompt).collect(),
+            self.test.iter().map(|a| &a.few_shot.prompt).collect(),
+            shuffled.map(|c| &c.prompt).collect(),
+        ];
+        let shots = (0..self.shots.len()).map(|k| self.test.iter().map(|a| &a.shots[k].prompt).collect());
+        let lists: Vec<Vec<&Vec<u32>>> = shown.chain(asked).chain(shots).collect();
+        let tokens: u64 = lists.iter().map(|prompts| model.distinct_tokens(prompts) as u64).sum();
         // A head of block b runs the blocks from b on.
-        let heads = (p.effects.len() * (1 + self.others.len()) * model.spec.heads) as u64 * depth * (depth + 1) / 2;
+        let patched = (p.effects.len() * (1 + self.others.len()) * model.spec.heads) as u64;
         let above = |residual: usize| depth - residual as u64;
-        let swept = self.items().count() as u64 * self.places.iter().map(|p| above(p.residual)).sum::<u64>();
+        let items = self.items().count() as u64;
+        let swept = items * self.places.iter().map(|p| above(p.residual)).sum::<u64>();
         // The chosen residual is not known yet: half-way is a fair guess.
-        let arms = (self.test.len() * (8 + RANDOM_DRAWS + PARTS.len())) as u64 * depth / 2;
-        (made + presented + asked) * depth + heads + swept + arms
+        let arms = (self.test.len() * (8 + RANDOM_DRAWS + PARTS.len())) as u64;
+        let rows = patched * depth + items * self.places.len() as u64 + arms;
+        Planned {
+            prompts: lists.iter().map(Vec::len).sum::<usize>() as u64,
+            rows,
+            work: tokens * depth + patched * depth * (depth + 1) / 2 + swept + arms * depth / 2,
+            readings: rows + (self.test.len() * (2 + self.shots.len())) as u64,
+            contrasts: 0,
+        }
     }
 
     /// About how often the weights of all blocks are gone through, each time once for all rows of a batch.

@@ -3,23 +3,35 @@
 use steercheck_model::{Model, ModelError, Reads, bytes_text};
 
 use super::TaskVectorCell;
+use crate::cell::Planned;
 use crate::prompt::Candidates;
 use crate::protocol::Placebos;
 
 impl TaskVectorCell {
-    /// Work ahead in rows × blocks, as [`Model::watch`] counts it; divided by L these are tokens.
-    pub fn planned_work(&self, model: &Model) -> u64 {
+    /// Work ahead.
+    pub fn planned(&self, model: &Model) -> Planned {
         let depth = model.spec.depth() as u64;
-        let tokens = |prompts: Vec<&Vec<u32>>| model.distinct_tokens(&prompts) as u64;
-        let whole = tokens(self.dev.iter().flat_map(|a| &a.dummy_prompts).collect())
-            + tokens(self.test.iter().flat_map(|a| a.dummy_prompts.iter().chain([&a.few_shot.prompt])).collect())
-            + tokens(self.everything().map(|a| &a.zero_shot.prompt).collect());
+        let tokens = |lists: &[Vec<&Vec<u32>>]| -> u64 { lists.iter().map(|l| model.distinct_tokens(l) as u64).sum() };
+        let whole: [Vec<&Vec<u32>>; 3] = [
+            self.dev.iter().flat_map(|a| &a.dummy_prompts).collect(),
+            self.test.iter().flat_map(|a| a.dummy_prompts.iter().chain([&a.few_shot.prompt])).collect(),
+            self.everything().map(|a| &a.zero_shot.prompt).collect(),
+        ];
+        let half: [Vec<&Vec<u32>>; 2] =
+            [self.test.iter().flat_map(|a| &a.shuffled).collect(), self.test.iter().flat_map(|a| &a.wrong).collect()];
         // Placebos stop at the chosen residual, which is not known yet: half-way is a fair guess.
-        let half = tokens(self.test.iter().flat_map(|a| &a.shuffled).collect())
-            + tokens(self.test.iter().flat_map(|a| &a.wrong).collect())
-            + (self.variants() * self.test.len()) as u64;
-        let swept = (self.dev.len() + self.test.len()) as u64 * depth * depth.saturating_sub(1) / 2;
-        whole * depth + half * depth / 2 + swept
+        let arms = (self.variants() * self.test.len()) as u64;
+        let items = (self.dev.len() + self.test.len()) as u64;
+        let rows = items * depth + arms;
+        Planned {
+            prompts: whole.iter().chain(&half).map(Vec::len).sum::<usize>() as u64,
+            rows,
+            work: tokens(&whole) * depth
+                + (tokens(&half) + arms) * depth / 2
+                + items * depth * depth.saturating_sub(1) / 2,
+            readings: rows + (self.test.len() + self.baseline.len()) as u64,
+            contrasts: 0,
+        }
     }
 
     /// About how often the weights of all blocks are gone through, each time once for all rows together: what a model that

@@ -7,9 +7,9 @@ use steercheck_model::{Model, ModelError, Reads, bytes_text};
 use steercheck_steer::given_vector::{GivenVector, Where};
 
 use super::{ARMS, Asked, VectorCell};
-use crate::cell::Subject;
 use crate::cell::posed::{Posed, Usable, usable};
 use crate::cell::variants::PARTS;
+use crate::cell::{Planned, Subject};
 use crate::error::EvalError;
 use crate::prompt::{Pair, Template};
 use crate::protocol::{Profile, Protocol};
@@ -128,18 +128,25 @@ impl VectorCell {
         Ok(cell)
     }
 
-    /// Work ahead in rows × blocks, as [`Model::watch`] counts it.
-    pub fn planned_work(&self, model: &Model) -> u64 {
+    /// Work ahead.
+    pub fn planned(&self, model: &Model) -> Planned {
         let depth = model.spec.depth() as u64;
         let prompts: Vec<&Vec<u32>> = self.test.iter().map(|a| &a.zero_shot.prompt).collect();
         let few_shot: Vec<&Vec<u32>> =
             self.test.iter().filter_map(|a| a.few_shot.as_ref()).map(|c| &c.prompt).collect();
         let whole = (model.distinct_tokens(&prompts) + model.distinct_tokens(&few_shot)) as u64;
-        let rows = match self.positions {
+        let each = match self.positions {
             Where::Last => self.test.len(),
             Where::All => prompts.iter().map(|p| p.len()).sum(),
         };
-        (whole + (rows * VARIANTS) as u64) * depth
+        let rows = (each * VARIANTS) as u64;
+        Planned {
+            prompts: (prompts.len() + few_shot.len()) as u64,
+            rows,
+            work: (whole + rows) * depth,
+            readings: (self.test.len() * VARIANTS + few_shot.len()) as u64,
+            contrasts: 0,
+        }
     }
 
     /// About how often the weights of all blocks are gone through.

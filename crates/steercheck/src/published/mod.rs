@@ -1,5 +1,7 @@
 //! `steercheck published`: the figures of the literature.
 
+mod beside;
+
 use steercheck_eval::published::{
     self, CITATION, Factor, FunctionVectors, Lens, RECOVERIES, Recovered, TaskVectors, TruthfulQa,
 };
@@ -21,6 +23,9 @@ struct Rows {
 
 /// Runs the command.
 pub(crate) fn run(options: &PublishedOptions) -> Result<(), CliError> {
+    if let Some(store) = &options.store {
+        return beside::run(options, store);
+    }
     let all = Rows {
         function_vectors: published::function_vectors(),
         task_vectors: published::task_vectors(),

@@ -1,0 +1,126 @@
+//! What is read from a store: `report`, `store export`, `published --store`.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::common::{folder, list, refusal, run, says, succeeds, tiny_model_of, word_task};
+
+const STUDY: &str = "models = [\"llama2-7b\", \"llama2i-7b\"]\ntasks = [\"country-capital.tsv\", \"two.tsv\"]\nseeds = 2\n\
+                     side-effects = false\n[items]\ndev = 5\ntest = 8\n[tv]\n[fv]\nstrengths = [1, 4]\nheads = [2, 4]\n";
+
+/// A store of two tiny models that go by names of the study, with two methods on two tasks; none where the fixtures are missing.
+fn store() -> Option<tempfile::TempDir> {
+    let here = folder();
+    tiny_model_of(here.path(), "llama2-7b", "llama_llama3rope")?;
+    tiny_model_of(here.path(), "llama2i-7b", "qwen2_tied")?;
+    word_task(here.path(), "country-capital.tsv", 90);
+    word_task(here.path(), "two.tsv", 95);
+    std::fs::write(here.path().join("study.toml"), STUDY).unwrap();
+    says(&succeeds(here.path(), &["study", "run", "study.toml", "--store", "store"]), &["16 cells done"]);
+    Some(here)
+}
+
+/// Columns by name and rows of a CSV file; no field of these tables has a comma or a quote.
+fn table(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut lines = text.lines().map(|line| line.split(',').map(str::to_string).collect::<Vec<_>>());
+    (lines.next().unwrap(), lines.collect())
+}
+
+#[test]
+fn a_store_is_reported_exported_and_set_beside_what_was_published() {
+    let Some(here) = store() else { return };
+    reported(here.path());
+    exported(here.path());
+    beside(here.path());
+}
+
+fn reported(here: &Path) {
+    let text = succeeds(here, &["report", "store"]);
+    let parts = [
+        "Methods over models and tasks",
+        "Tasks over models",
+        "Models by what they are",
+        "pre-trained only",
+        "Tuned models beside those",
+        "Cells that recover at least",
+        "function vectors, λ = 1",
+        "country-capital",
+    ];
+    says(&text, &parts);
+    assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");
+    let json: Value = serde_json::from_str(&succeeds(here, &["report", "store", "--format", "json"])).unwrap();
+    assert_eq!(list(&json["cards"]).len(), 8);
+    let methods = list(&json["summaries"]["methods"]);
+    assert!(methods.iter().all(|m| m["gain"]["models"] == 2 && m["gain"]["cells"] == 4), "{json}");
+    assert_eq!(list(&json["summaries"]["heat"]).len(), 3);
+    let cards = succeeds(here, &["report", "store", "--format", "csv"]);
+    assert_eq!(cards.lines().count(), 9);
+    assert_eq!(cards, succeeds(here, &["report", "store", "--format", "csv"]), "the same records give the same bytes");
+    says(&succeeds(here, &["report", "store", "--format", "md"]), &["## llama2-7b", "| method |"]);
+    says(&succeeds(here, &["report", "store", "--format", "latex"]), &["\\begin{tabular}"]);
+    says(&refusal(here, &["report", "nowhere"]), &["no records in nowhere"]);
+}
+
+fn exported(here: &Path) {
+    let said = succeeds(here, &["store", "export", "store", "--out", "tables", "--format", "csv"]);
+    says(&said, &["items.csv", "cards.csv", "cells.csv: 16 rows", "settings.csv", "heads.csv"]);
+    let (head, rows) = table(&here.join("tables/items.csv"));
+    let at = |name: &str| head.iter().position(|column| column == name).unwrap();
+    let (card_head, cards) = table(&here.join("tables/cards.csv"));
+    let of_card = |name: &str| card_head.iter().position(|column| column == name).unwrap();
+    assert_eq!(cards.len(), 8);
+    for card in &cards {
+        for (arm, column) in [("zero-shot", "zero_shot"), ("steered", "steered"), ("few-shot", "few_shot")] {
+            let names = [at("model"), at("method"), at("task")];
+            let of = [of_card("model"), of_card("method"), of_card("task")];
+            let mine =
+                |row: &&Vec<String>| row[at("arm")] == arm && names.iter().zip(of).all(|(a, b)| row[*a] == card[b]);
+            let hits: Vec<bool> = rows.iter().filter(mine).map(|row| row[at("hit")] == "true").collect();
+            // Eight items, two seeds.
+            assert_eq!(hits.len(), 16);
+            let share = hits.iter().filter(|hit| **hit).count() as f64 / 16.0;
+            assert!((share - card[of_card(column)].parse::<f64>().unwrap()).abs() < 1e-12, "{card:?}");
+        }
+    }
+    succeeds(here, &["store", "export", "store"]);
+    let parquet = std::fs::read(here.join("store/export/items.parquet")).unwrap();
+    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
+    // An export is no part of the store.
+    succeeds(here, &["store", "verify", "store"]);
+    says(&refusal(here, &["store", "export", "nowhere"]), &["no records in nowhere"]);
+}
+
+fn beside(here: &Path) {
+    let text = succeeds(here, &["published", "--store", "store"]);
+    says(
+        &text,
+        &[
+            "Measured beside published",
+            "country-capital",
+            "best of the grid",
+            "test at the choice of dev",
+            "2504.04635",
+        ],
+    );
+    assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");
+    let rows: Value =
+        serde_json::from_str(&succeeds(here, &["published", "llama2-7b", "--store", "store", "--format", "json"]))
+            .unwrap();
+    for row in list(&rows) {
+        let number = |name: &str| row[name].as_f64().unwrap();
+        let measured = |name: &str| row["measured"][name].as_f64().unwrap();
+        assert!((number("difference") - (measured("point") - number("published"))).abs() < 1e-12);
+        let inside = measured("low") <= number("published") && number("published") <= measured("high");
+        assert_eq!((row["inside"].as_bool().unwrap(), row["model"].as_str().unwrap()), (inside, "llama2-7b"));
+    }
+    let only = succeeds(here, &["published", "--store", "store", "--method", "tv", "--format", "csv"]);
+    assert!(only.contains("task-vector") && !only.contains("function-vector"), "{only}");
+    let output = run(here, &["published", "gptj-6b", "--store", "store"]);
+    assert_eq!(output.status.code(), Some(2));
+    says(
+        &String::from_utf8_lossy(&output.stderr),
+        &["nothing in store was published for gptj-6b", "llama2-7b, llama2i-7b"],
+    );
+}
