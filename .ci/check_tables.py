@@ -12,7 +12,7 @@ import polars
 
 folder = pathlib.Path(sys.argv[1])
 for path in sorted(folder.glob("*.parquet")):
-    sizes = {len(pandas.read_parquet(path)), polars.read_parquet(path).height, duckdb.sql(f"select count(*) from '{path}'").fetchone()[0]}
+    sizes = {len(pandas.read_parquet(path)), polars.read_parquet(path).height, duckdb.sql(f"select count(*) from '{path}'").fetchall()[0][0]}
     assert len(sizes) == 1, f"{path.name}: {sizes} rows"
     print(f"{path.name}: {sizes.pop()} rows in pandas, polars and DuckDB")
 

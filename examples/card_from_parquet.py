@@ -2,10 +2,10 @@
 import sys
 import pandas as pd
 
-folder = sys.argv[1]
-items, cards = pd.read_parquet(f"{folder}/items.parquet"), pd.read_parquet(f"{folder}/cards.parquet")
-items["arm"] = items["arm"].replace("baseline", "zero-shot")
+items, cards = (pd.read_parquet(f"{sys.argv[1]}/{name}.parquet") for name in ("items", "cards"))
 by = ["model", "method", "task", "profile"]
-arms = items.pivot_table(index=by, columns="arm", values="hit", aggfunc="mean")
-arms["effect"] = arms["steered"] - arms["zero-shot"]
-print(arms[["zero-shot", "steered", "effect"]].join(cards.set_index(by)[["zero_shot", "steered", "effect", "verdict"]], rsuffix=" (card)").round(3))
+items["arm"] = items["arm"].replace({"baseline": "zero_shot", "zero-shot": "zero_shot", "few-shot": "few_shot"})
+again = items.pivot_table(index=by, columns="arm", values="hit", aggfunc="mean")
+again["effect"] = again["steered"] - again["zero_shot"]
+columns = ["zero_shot", "steered", "effect"]
+print(pd.concat({"items": again[columns], "card": cards.set_index(by)[columns]}, axis=1).round(3).to_string())

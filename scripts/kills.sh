@@ -17,8 +17,8 @@ seconds=$((SECONDS - seconds))
 for i in $(seq "$kills"); do
     "$program" study run "$study" --store "$work/killed" >"$work/out" 2>&1 &
     pid=$!
-    # Anywhere from the first moment to half of the whole run, to a hundredth of a second.
-    sleep "$(awk -v r="$RANDOM" -v s="$seconds" 'BEGIN { printf "%.2f", r / 32768 * s / 2 }')"
+    # Anywhere in the whole run, to a hundredth of a second.
+    sleep "$(awk -v r="$RANDOM" -v s="$seconds" 'BEGIN { printf "%.2f", r / 32768 * s }')"
     kill -9 "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
     records=$({ find "$work/killed/records" -name '[0-9a-f]*' 2>/dev/null || true; } | wc -l)

@@ -106,7 +106,7 @@ pub enum EvalError {
         what: String,
     },
     /// A record could not be written.
-    #[error("cannot write {}: {reason}; free some space or choose another folder with --out", path.display())]
+    #[error("cannot write {}: {reason}; free some space or choose another folder", path.display())]
     Write {
         /// The file.
         path: PathBuf,

@@ -46,14 +46,16 @@ fn of_reading(files: Files, memory: u64, passes: f64) -> Option<String> {
     ))
 }
 
-/// `40 s`, `12 min`, `3.4 h`.
+/// `40 s`, `12 min`, `3.4 h`, `5.6 days`.
 pub(crate) fn time(seconds: f64) -> String {
     if seconds < 90.0 {
         format!("{seconds:.0} s")
     } else if seconds < 90.0 * 60.0 {
         format!("{:.0} min", seconds / 60.0)
-    } else {
+    } else if seconds < 72.0 * 3600.0 {
         format!("{:.1} h", seconds / 3600.0)
+    } else {
+        format!("{:.1} days", seconds / 86400.0)
     }
 }
 
@@ -75,6 +77,6 @@ mod tests {
 
     #[test]
     fn times_are_told_in_the_unit_that_suits_them() {
-        assert_eq!([12.0, 600.0, 9000.0].map(time), ["12 s", "10 min", "2.5 h"]);
+        assert_eq!([12.0, 600.0, 9000.0, 864_000.0].map(time), ["12 s", "10 min", "2.5 h", "10.0 days"]);
     }
 }

@@ -31,7 +31,7 @@ use arguments::{BenchCommand, Command, ModelsCommand, VectorCommand};
 
 /// Runs a parsed command line.
 pub fn run(arguments: &Arguments) -> Result<(), CliError> {
-    logging::start(arguments.log.as_deref())?;
+    logging::start(arguments.log())?;
     match &arguments.command {
         Command::Check(options) => check::run(options),
         Command::Models(ModelsCommand::List(options)) => models::list(options),

@@ -10,6 +10,8 @@ pub struct Planned {
     pub prompts: u64,
     /// Rows that enter a block behind a prefix: heads that are patched, settings of the grid, arms.
     pub rows: u64,
+    /// Those of them that patch a head.
+    pub patched: u64,
     /// Rows × blocks, as [`steercheck_model::Model::watch`] counts it; divided by L these are tokens.
     pub work: u64,
     /// Rows that go through the unembedding and are read.
@@ -25,6 +27,7 @@ impl Add for Planned {
         Self {
             prompts: self.prompts + other.prompts,
             rows: self.rows + other.rows,
+            patched: self.patched + other.patched,
             work: self.work + other.work,
             readings: self.readings + other.readings,
             contrasts: self.contrasts + other.contrasts,

@@ -42,11 +42,18 @@ fn top_help() -> String {
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = top_help())]
 pub struct Arguments {
-    /// Log to standard error: `warn`, `info`, `debug`, or a filter such as steercheck=debug [default: `STEERCHECK_LOG`]
-    #[arg(long, global = true, value_name = "FILTER", hide_short_help = true)]
-    pub(crate) log: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// What is to be logged, where that was said.
+    pub(crate) fn log(&self) -> Option<&str> {
+        match &self.command {
+            Command::Study(StudyCommand::Run(options)) => options.log.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

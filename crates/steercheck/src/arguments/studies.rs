@@ -55,6 +55,9 @@ pub(crate) struct StudyRunOptions {
     /// Folder for the records; several processes may share it
     #[arg(long, default_value = "steercheck-store", value_name = "FOLDER")]
     pub(crate) store: PathBuf,
+    /// Log to standard error: `warn`, `info`, `debug`, or a filter such as steercheck=debug [default: `STEERCHECK_LOG`]
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
     /// Run one part of several of about the same cost: 1/8 to 8/8
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
     pub(crate) shard: Option<Shard>,

@@ -38,6 +38,7 @@ pub(super) struct Estimated {
 struct Counted {
     name: String,
     amounts: Vec<Amount>,
+    rates: Rates,
     shape: Measures,
 }
 
@@ -77,7 +78,7 @@ pub(super) fn estimates(study: &Study) -> Result<Vec<Estimated>, CliError> {
             for (estimated, name) in out.iter_mut().zip(&study.models).filter(|(e, _)| e.amounts.is_none()) {
                 let Some(model) = catalogue.find(name) else { continue };
                 let Some(shape) = &model.shape else { continue };
-                estimated.amounts = Some(scaled(study, counted, &Measures::of(shape, model.parameters)));
+                estimated.amounts = Some(scaled(counted, &Measures::of(shape, model.parameters)));
                 estimated.like = Some(counted.name.clone());
             }
         }
@@ -137,7 +138,7 @@ fn count(study: &Study, name: &str) -> Result<(Counted, u64), CliError> {
         vocabulary: model.info.vocab_size as f64,
         width: model.spec.hidden_size as f64,
     };
-    Ok((Counted { name: name.to_string(), amounts, shape }, model.info.file_bytes))
+    Ok((Counted { name: name.to_string(), amounts, rates, shape }, model.info.file_bytes))
 }
 
 /// Bytes of a cell's record and artefacts, as records of the default model have been found to take (docs/performance-log.md).
@@ -172,33 +173,41 @@ impl Measures {
     }
 }
 
-/// Amounts of a model that is not here, by those of one that is: the same tokens, rows by residual and by head, and time as the
-/// multiplications of a block and of the unembedding.
-fn scaled(study: &Study, counted: &Counted, of: &Measures) -> Vec<Amount> {
-    let from = &counted.shape;
+/// Amounts of a model that is not here, by those of one that is: the same tokens; rows by residual and by head; time by the multiplications of
+/// a block and of the unembedding.
+fn scaled(counted: &Counted, of: &Measures) -> Vec<Amount> {
+    let (from, rates) = (&counted.shape, &counted.rates);
+    // Heads are patched in every block, settings tried at every residual.
     let depth = of.blocks / from.blocks;
-    let scale = |(amount, method): (&Amount, &Method)| {
-        // Function vectors are patched at every head of every block, task vectors injected at every block.
-        let rows = match method {
-            Method::FunctionVector(_) => depth * of.heads / from.heads,
-            Method::TaskVector => depth,
-            Method::Dola(_) => 1.0,
-        };
+    let heads = depth * of.heads / from.heads;
+    let unembedding = (of.vocabulary * of.width) / (from.vocabulary * from.width);
+    let rates = Rates {
+        work: rates.work * of.block() / from.block(),
+        reading: rates.reading * unembedding,
+        contrast: rates.contrast.map(|seconds| seconds * unembedding),
+    };
+    let scale = |amount: &Amount| {
         let p = &amount.planned;
-        let times = |n: u64, factor: f64| (n as f64 * factor) as u64;
-        let row_blocks = rows * depth;
+        let settings = (p.rows - p.patched) as f64;
+        let (patched, readings) = (p.patched as f64, p.readings as f64);
+        // A row that enters at any block runs half of them.
+        let (of_heads, of_settings) = (patched * (from.blocks + 1.0) / 2.0, settings * from.blocks / 2.0);
+        let whole = (p.work as f64 - of_heads - of_settings).max(0.0);
+        let rows = patched * heads + settings * depth;
         let planned = Planned {
             prompts: p.prompts,
-            rows: times(p.rows, rows),
-            work: times(p.work, row_blocks),
-            readings: times(p.readings, rows),
-            contrasts: times(p.contrasts, depth),
+            rows: rows as u64,
+            patched: (patched * heads) as u64,
+            work: ((of_heads * heads + of_settings * depth + whole) * depth) as u64,
+            readings: (readings + rows - p.rows as f64) as u64,
+            contrasts: (p.contrasts as f64 * depth) as u64,
         };
-        // The time of rows in blocks and that of the unembedding grow apart; the larger growth is taken for all of it.
-        let in_blocks = row_blocks * of.block() / from.block();
-        let unembedded = rows.max(depth) * (of.vocabulary * of.width) / (from.vocabulary * from.width);
-        let seconds = amount.seconds * in_blocks.max(unembedded);
-        Amount { planned, seconds, stored: times(amount.stored, rows.sqrt().max(1.0)), no_use: 0 }
+        Amount {
+            planned,
+            seconds: rates.seconds(&planned),
+            stored: (amount.stored as f64 * heads.max(1.0).sqrt()) as u64,
+            no_use: 0,
+        }
     };
-    counted.amounts.iter().zip(study.design.parts.iter().map(|part| &part.method)).map(scale).collect()
+    counted.amounts.iter().map(scale).collect()
 }

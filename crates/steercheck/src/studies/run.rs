@@ -261,7 +261,7 @@ impl Run<'_> {
         let mut outcome = Ok(());
         for (pending, planned) in pending.into_iter().zip(planned) {
             let title = format!("{name}: {}", pending.cell.title());
-            let claim = match self.store.claim(&pending.key, &self.owner) {
+            let claim = match self.claim(&pending.key) {
                 Ok(Claimed::Mine(claim)) => claim,
                 Ok(Claimed::Taken(owner)) => {
                     info!(key = pending.key, ?owner, "computed by another process");
@@ -278,9 +278,9 @@ impl Run<'_> {
             if matches!(self.store.read(&pending.key), Some(Ok(_))) {
                 self.count.there += 1;
                 self.progress.passed += pending.cost;
+                set_claimed(None);
                 continue;
             }
-            set_claimed(Some(claim.path().to_path_buf()));
             work.begin(&format!("{title}{}", self.progress.eta()));
             info!(key = pending.key, cell = title, "begins");
             let started = Instant::now();
@@ -308,6 +308,16 @@ impl Run<'_> {
         work.finish();
         model.watch(None);
         outcome
+    }
+
+    /// Claims a cell. Who is asked to stop gives it up.
+    fn claim(&self, key: &str) -> Result<Claimed, EvalError> {
+        let _writing = WRITING.lock();
+        let claimed = self.store.claim(key, &self.owner)?;
+        if let Claimed::Mine(claim) = &claimed {
+            set_claimed(Some(claim.path().to_path_buf()));
+        }
+        Ok(claimed)
     }
 
     /// Notes a cell's failure. A failure to write is the study's.

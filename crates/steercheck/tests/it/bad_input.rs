@@ -177,7 +177,7 @@ fn a_folder_for_records_that_cannot_be_one_is_refused_before_anything_runs() {
     for out in ["file", "file/below/it"] {
         // The model is not even looked for.
         let text = refused(&run(here.path(), &["check", "no-such-model", "--out", out]), 1, here.path());
-        says(&text, &[&format!("cannot write {out}"), "not a directory", "choose another folder with --out"]);
+        says(&text, &[&format!("cannot write {out}"), "not a directory", "choose another folder"]);
     }
     assert_eq!(std::fs::read_to_string(here.path().join("file")).unwrap(), "not a folder");
     refusal(here.path(), &["check", "no-such-model", "--out", "new/below"]);

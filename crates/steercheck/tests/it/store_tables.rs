@@ -12,20 +12,28 @@ const STUDY: &str = "models = [\"llama2-7b\", \"llama2i-7b\"]\ntasks = [\"countr
 /// A store of two tiny models that go by names of the study, with two methods on two tasks; none where the fixtures are missing.
 fn store() -> Option<tempfile::TempDir> {
     let here = folder();
-    tiny_model_of(here.path(), "llama2-7b", "llama_llama3rope")?;
-    tiny_model_of(here.path(), "llama2i-7b", "qwen2_tied")?;
-    word_task(here.path(), "country-capital.tsv", 90);
-    word_task(here.path(), "two.tsv", 95);
+    for (name, fixture) in [("llama2-7b", "llama_llama3rope"), ("llama2i-7b", "qwen2_tied")] {
+        let config = tiny_model_of(here.path(), name, fixture)?.join("config.json");
+        // Ten demonstrations are longer than the fixtures' contexts.
+        let mut json: Value = serde_json::from_slice(&std::fs::read(&config).unwrap()).unwrap();
+        json["max_position_embeddings"] = 512.into();
+        std::fs::write(&config, json.to_string()).unwrap();
+    }
+    word_task(here.path(), "country-capital.tsv", 150);
+    word_task(here.path(), "two.tsv", 160);
     std::fs::write(here.path().join("study.toml"), STUDY).unwrap();
-    says(&succeeds(here.path(), &["study", "run", "study.toml", "--store", "store"]), &["16 cells done"]);
+    let said = succeeds(here.path(), &["study", "run", "study.toml", "--store", "store"]);
+    let status = succeeds(here.path(), &["study", "status", "study.toml", "--store", "store"]);
+    assert!(said.contains("16 cells done"), "{status}");
     Some(here)
 }
 
-/// Columns by name and rows of a CSV file; no field of these tables has a comma or a quote.
+/// Columns by name, and rows, of a CSV file.
 fn table(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
-    let text = std::fs::read_to_string(path).unwrap();
-    let mut lines = text.lines().map(|line| line.split(',').map(str::to_string).collect::<Vec<_>>());
-    (lines.next().unwrap(), lines.collect())
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let texts = |record: &csv::StringRecord| record.iter().map(str::to_string).collect::<Vec<_>>();
+    let head = texts(reader.headers().unwrap());
+    (head, reader.records().map(|record| texts(&record.unwrap())).collect())
 }
 
 #[test]

@@ -249,3 +249,25 @@ fn logs_say_what_a_run_does_where_they_are_asked_for() {
     says(&run_with(&["--log", "info"]), &["INFO", "opening the model", "begins", "over", "written=true"]);
     assert!(!run_with(&[]).contains("INFO"));
 }
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_says_how_to_go_on_and_gives_the_claim_up() {
+    let Some(here) = prepared() else { return };
+    std::fs::write(here.path().join("study.toml"), STUDY.replace("seeds = 2", "seeds = 30")).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_steercheck"));
+    command.current_dir(here.path()).args(["study", "run", "study.toml", "--store", "store"]);
+    let mut process = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    // Once there is a record the run is under way.
+    while records_of(here.path(), "store").is_empty() && process.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let sent = std::process::Command::new("kill").args(["-INT", &process.id().to_string()]).status().unwrap();
+    let output = process.wait_with_output().unwrap();
+    assert!(sent.success() && output.status.code() == Some(130), "{output:?}");
+    says(&stderr(&output), &["stopped", "run the same command to go on"]);
+    assert_eq!(std::fs::read_dir(here.path().join("store/claims")).unwrap().count(), 0);
+    let there = records_of(here.path(), "store").len();
+    let said = succeeds(here.path(), &["study", "run", "study.toml", "--store", "store"]);
+    says(&said, &[&format!("{} cells done, {there} were there", 60 - there)]);
+}

@@ -156,6 +156,7 @@ impl DolaCell {
         Planned {
             prompts: (self.asked.questions().iter().map(|c| c.answers.len()).sum::<usize>() + self.looks.len()) as u64,
             rows: 0,
+            patched: 0,
             work: (own + shared) * depth + looked,
             readings: self.looks.len() as u64 * (depth + 1),
             contrasts: self.asked.scored_tokens() * layers(self.points.iter().map(|p| &p.config)).len() as u64,

@@ -40,6 +40,7 @@ impl FunctionVectorCell {
         Planned {
             prompts: lists.iter().map(Vec::len).sum::<usize>() as u64,
             rows,
+            patched: patched * depth,
             work: tokens * depth + patched * depth * (depth + 1) / 2 + swept + arms * depth / 2,
             readings: rows + (self.test.len() * (2 + self.shots.len())) as u64,
             contrasts: 0,

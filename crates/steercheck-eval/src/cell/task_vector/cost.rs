@@ -26,6 +26,7 @@ impl TaskVectorCell {
         Planned {
             prompts: whole.iter().chain(&half).map(Vec::len).sum::<usize>() as u64,
             rows,
+            patched: 0,
             work: tokens(&whole) * depth
                 + (tokens(&half) + arms) * depth / 2
                 + items * depth * depth.saturating_sub(1) / 2,

@@ -143,6 +143,7 @@ impl VectorCell {
         Planned {
             prompts: (prompts.len() + few_shot.len()) as u64,
             rows,
+            patched: 0,
             work: (whole + rows) * depth,
             readings: (self.test.len() * VARIANTS + few_shot.len()) as u64,
             contrasts: 0,
