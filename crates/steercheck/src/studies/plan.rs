@@ -49,8 +49,8 @@ struct Planned {
 struct Detectable {
     what: String,
     items: usize,
-    /// By the shares of items that change.
-    effects: Vec<f64>,
+    /// By the shares of items that change; none where no gain that these allow is detected.
+    effects: Vec<Option<f64>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,7 +69,11 @@ pub(crate) fn run(options: &StudyPlanOptions) -> Result<(), CliError> {
     loading(&study)?;
     let planned = planned(&study)?;
     let failed = |e: steercheck_stats::Error| CliError::Usage(e.to_string());
-    let effect = |n: usize, changed: f64| minimum_detectable_effect(changed.sqrt(), n, ALPHA, POWER);
+    // No gain is larger than the share of items that change.
+    let effect = |n: usize, changed: f64| {
+        minimum_detectable_effect(changed.sqrt(), n, ALPHA, POWER)
+            .map(|gain| Some(gain).filter(|gain| *gain <= changed))
+    };
     let detectable = sizes(&study)
         .into_iter()
         .map(|(what, items)| {
@@ -136,7 +140,7 @@ fn text(plan: &Plan, mde: Option<f64>) -> String {
     let mut out = vec![format!("{}: {}", plan.study, plural(plan.planned.iter().map(|p| p.cells).sum(), "cell"))];
     out.push(stacked(&HEAD, &plan.planned.iter().map(row).collect::<Vec<_>>()));
     out.push(notes(plan));
-    let points = |x: &f64| format!("{:.0}", (100.0 * x).ceil());
+    let points = |x: &Option<f64>| x.map_or_else(|| "none".into(), |x| format!("{:.0}", (100.0 * x).ceil()));
     let row = |d: &Detectable| {
         [d.what.clone(), d.items.to_string()].into_iter().chain(d.effects.iter().map(points)).collect::<Vec<_>>()
     };
@@ -149,6 +153,9 @@ fn text(plan: &Plan, mde: Option<f64>) -> String {
     ];
     out.extend([String::new(), "Gains, in points, that a cell detects at 80 % power".into()]);
     out.push(stacked(&head, &plan.detectable.iter().map(row).collect::<Vec<_>>()));
+    if plan.detectable.iter().any(|d| d.effects.contains(&None)) {
+        out.push("none: a gain is no larger than the share of items that change".into());
+    }
     if let (Some(mde), Some(proposed)) = (mde, &plan.proposed) {
         let proposed: Vec<String> = proposed
             .iter()

@@ -102,7 +102,7 @@ fn the_report_names_the_model_its_weights_the_time_and_the_peak_memory() {
     let Some(run) = plain() else { return };
     let text = stdout(&run.output);
     let line = |name: &str| text.lines().find(|l| l.starts_with(name)).unwrap_or_else(|| panic!("no {name}: {text}"));
-    assert!(line("model ").contains("SmolLM2-135M-Instruct.Q4_1 (llama, 30 blocks of 9 heads, 134.5 M parameters)"));
+    assert!(line("model ").contains("smollm2-135m-instruct (llama, 30 blocks of 9 heads, 134.5 M parameters)"));
     assert!(line("weights ").contains("Q4_1 ×210, Q8_0 ×1, widened to f32"));
     assert!(line("tokenizer ").contains("49152 tokens, no BOS, no EOS"));
     assert!(line("records ").ends_with("1 in steercheck-out/records"));
