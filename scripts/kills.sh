@@ -14,19 +14,22 @@ trap 'rm -rf "$work"' EXIT
 seconds=$SECONDS
 "$program" study run "$study" --store "$work/whole"
 seconds=$((SECONDS - seconds))
-for i in $(seq "$kills"); do
+records() { { find "$work/killed/records" -name '[0-9a-f]*' 2>/dev/null || true; } | sort; }
+killed=0
+while [ "$killed" -lt "$kills" ]; do
     "$program" study run "$study" --store "$work/killed" >"$work/out" 2>&1 &
     pid=$!
     # Anywhere in the whole run, to a hundredth of a second.
     sleep "$(awk -v r="$RANDOM" -v s="$seconds" 'BEGIN { printf "%.2f", r / 32768 * s }')"
-    kill -9 "$pid" 2>/dev/null || true
-    wait "$pid" 2>/dev/null || true
-    records=$({ find "$work/killed/records" -name '[0-9a-f]*' 2>/dev/null || true; } | wc -l)
-    echo "kill $i: $records records are there"
-    [ ! -d "$work/killed/records" ] || "$program" store verify "$work/killed"
-    # Killed again and again, a run that has all cells has nothing left to lose: half of the records go.
-    if grep -q "0 cells done" "$work/out" 2>/dev/null; then
-        find "$work/killed/records" -name '[0-9a-f]*' | awk 'NR % 2' | xargs -r rm --
+    if kill -9 "$pid" 2>/dev/null; then
+        killed=$((killed + 1))
+        wait "$pid" 2>/dev/null || true
+        echo "kill $killed: $(records | wc -l) records are there"
+        [ ! -d "$work/killed/records" ] || "$program" store verify "$work/killed"
+    else
+        # It was over before. Half of the records go, so that there is something to lose again; this does not count.
+        wait "$pid"
+        records | awk 'NR % 2' | xargs -r rm --
     fi
 done
 "$program" study run "$study" --store "$work/killed"

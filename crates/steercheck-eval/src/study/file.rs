@@ -9,6 +9,7 @@ use steercheck_steer::function_vector::{ProjectionBias, Scale};
 
 use super::Source;
 use super::design::{Design, Method, Part, custom};
+use super::schema::{Bias, Effects, File, FunctionVectors, HeadsOf, Norm, Position, ProfileName, ProtocolName, Seeds};
 use crate::cell::{Choices, Heads, ReadAt};
 use crate::error::EvalError;
 use crate::protocol::{Placebos, Profile, Protocol};
@@ -138,130 +139,6 @@ pub struct Slurm {
     pub throttle: Option<usize>,
     /// Lines of the script before the program is called, `module load …`.
     pub setup: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct File {
-    name: Option<String>,
-    models: Vec<String>,
-    data: Option<PathBuf>,
-    #[serde(default)]
-    protocol: ProtocolName,
-    profile: Option<ProfileName>,
-    seeds: Option<Seeds>,
-    #[serde(default)]
-    tasks: Vec<String>,
-    #[serde(default)]
-    questions: Vec<String>,
-    placebos: Option<bool>,
-    side_effects: Option<bool>,
-    #[serde(default)]
-    items: Counts,
-    tv: Option<TaskVectors>,
-    fv: Option<FunctionVectors>,
-    dola: Option<Dola>,
-    #[serde(default)]
-    load: Load,
-    #[serde(default)]
-    limits: Limits,
-    #[serde(default)]
-    slurm: Slurm,
-}
-
-#[derive(Deserialize, Default, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-enum ProtocolName {
-    #[default]
-    Rigorous,
-    Study,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
-enum ProfileName {
-    Quick,
-    Standard,
-    Study,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "write a number of seeds, or a list of them")]
-enum Seeds {
-    Count(u64),
-    List(Vec<u64>),
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-struct Counts {
-    dev: Option<usize>,
-    test: Option<usize>,
-    questions: Option<usize>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct TaskVectors {
-    tasks: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct FunctionVectors {
-    tasks: Option<Vec<String>>,
-    strengths: Option<Vec<f64>>,
-    heads: Option<Vec<usize>>,
-    residuals: Option<usize>,
-    shots: Option<Vec<usize>>,
-    position: Option<Position>,
-    bias: Option<Bias>,
-    effects: Option<Effects>,
-    heads_of: Option<HeadsOf>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
-enum Position {
-    Last,
-    Penultimate,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
-enum Bias {
-    Kept,
-    Published,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
-enum Effects {
-    Probability,
-    LogProbability,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
-enum HeadsOf {
-    Task,
-    Universal,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Dola {
-    questions: Option<Vec<String>>,
-    #[serde(default)]
-    norm: Norm,
-}
-
-#[derive(Deserialize, Default, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
-enum Norm {
-    #[default]
-    None,
-    Final,
 }
 
 impl Study {

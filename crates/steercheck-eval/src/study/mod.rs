@@ -2,6 +2,7 @@
 
 mod design;
 mod file;
+mod schema;
 mod shard;
 mod source;
 

@@ -128,19 +128,31 @@ pub(crate) struct StoreExportOptions {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FigureName {
+    Svg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportName {
     Parquet,
     Csv,
 }
 
 pub(super) const REPORT_HELP: &str = "\
-Example:
-  steercheck report laptop --format md";
+Examples:
+  steercheck report laptop --format md
+  steercheck report laptop --out report --figures svg";
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportOptions {
     /// A store, or the folder of a check
     pub(crate) folder: PathBuf,
+    /// Write one HTML file, report.html, into this folder instead of printing
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write every figure beside it, with its numbers as CSV: `svg`
+    #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, requires = "out")]
+    pub(crate) figures: Option<FigureName>,
     /// `text` (default), `md`, `csv` (the cards, every number), `json`, `latex`
     #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, hide_default_value = true, default_value_t = Format::Text)]
     pub(crate) format: Format,

@@ -4,12 +4,11 @@ use std::path::Path;
 
 use steercheck_eval::across::{self, Beside};
 use steercheck_eval::published::CITATION;
-use steercheck_hub::Catalogue;
 
 use crate::arguments::{MethodName, PublishedOptions};
 use crate::error::CliError;
 use crate::models::print;
-use crate::report::of_store::stored;
+use crate::report::of_store::{published_name, stored};
 use crate::tables::Flush::{Left, Right};
 use crate::tables::{Format, Table, wrapped};
 
@@ -19,8 +18,6 @@ const NOTE: &str = "inside: whether the published figure lies in the measured on
 /// Runs the command for a store.
 pub(super) fn run(options: &PublishedOptions, store: &Path) -> Result<(), CliError> {
     let cells = across::cells(&stored(store)?)?;
-    let catalogue = Catalogue::builtin();
-    let name = |model: &str| catalogue.known_as(model).filter(|m| m.study.is_some()).map(|m| m.name.clone());
     let wanted = |row: &Beside| {
         let method = match options.method {
             None => true,
@@ -30,7 +27,7 @@ pub(super) fn run(options: &PublishedOptions, store: &Path) -> Result<(), CliErr
         };
         method && options.model.as_ref().is_none_or(|model| row.model == *model)
     };
-    let rows: Vec<Beside> = across::beside(&cells, &name).into_iter().filter(wanted).collect();
+    let rows: Vec<Beside> = across::beside(&cells, &published_name).into_iter().filter(wanted).collect();
     if rows.is_empty() {
         let mut models: Vec<&str> = cells.iter().map(|cell| cell.card.measured.subject.model.as_str()).collect();
         models.dedup();

@@ -1,14 +1,16 @@
 //! `steercheck report`: what a store amounts to, model by model and over them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use steercheck_eval::Record;
-use steercheck_eval::across::{self, Cell, Heat, Overall, Pair, Recoveries, Split, TaskGain};
+use steercheck_eval::across::{self, Cell};
 use steercheck_eval::card::Card;
 use steercheck_eval::export;
 use steercheck_eval::store::Store;
 use steercheck_hub::Catalogue;
+use steercheck_report::figure::Placed;
+use steercheck_report::{Report, Summaries};
 
 use super::across as shown;
 use super::cards;
@@ -31,59 +33,52 @@ pub(crate) fn stored(folder: &Path) -> Result<Vec<Record>, CliError> {
     Ok(records)
 }
 
-/// Everything over models.
-#[derive(Serialize)]
-struct Summaries {
-    methods: Vec<Overall>,
-    tasks: Vec<TaskGain>,
-    splits: Vec<Split>,
-    pairs: Vec<Pair>,
-    recoveries: Vec<Recoveries>,
-    heat: Vec<Heat>,
+/// What cells amount to over models, with what the catalogue knows of them.
+fn summaries(cells: &[Cell]) -> Summaries {
+    let catalogue = Catalogue::builtin();
+    // The names of the store's models, by what the catalogue calls them.
+    let named = |known: &str| {
+        let models = cells.iter().map(|cell| &cell.card.measured.subject.model);
+        models.into_iter().find(|model| catalogue.known_as(model).is_some_and(|m| m.name == known)).cloned()
+    };
+    Summaries {
+        methods: across::by_method(cells),
+        tasks: across::by_task(cells),
+        splits: across::splits(cells, &|model| catalogue.is_tuned(model)),
+        pairs: across::pairs(cells, &|model| catalogue.tuned_from(model).and_then(named)),
+        recoveries: across::recoveries(cells),
+        heat: across::heat(cells),
+        beside: across::beside(cells, &published_name),
+    }
 }
 
-impl Summaries {
-    fn of(cells: &[Cell]) -> Self {
-        let catalogue = Catalogue::builtin();
-        // The names of the store's models, by what the catalogue calls them.
-        let named = |known: &str| {
-            let models = cells.iter().map(|cell| &cell.card.measured.subject.model);
-            models.into_iter().find(|model| catalogue.known_as(model).is_some_and(|m| m.name == known)).cloned()
-        };
-        Self {
-            methods: across::by_method(cells),
-            tasks: across::by_task(cells),
-            splits: across::splits(cells, &|model| catalogue.is_tuned(model)),
-            pairs: across::pairs(cells, &|model| catalogue.tuned_from(model).and_then(named)),
-            recoveries: across::recoveries(cells),
-            heat: across::heat(cells),
-        }
-    }
+/// What the study calls a model; none of others.
+pub(crate) fn published_name(model: &str) -> Option<String> {
+    Catalogue::builtin().known_as(model).filter(|m| m.study.is_some()).map(|m| m.name.clone())
+}
 
-    fn tables(&self) -> Vec<TableOf<'_>> {
-        let mut out = vec![shown::overall(&self.methods), shown::by_task(&self.tasks)];
-        out.extend(
-            [shown::splits(&self.splits), shown::pairs(&self.pairs), shown::recoveries(&self.recoveries)]
-                .into_iter()
-                .flatten(),
-        );
-        out.extend(self.heat.iter().map(shown::heat));
-        out
-    }
+fn tables(all: &Summaries) -> Vec<TableOf<'_>> {
+    let mut out = vec![shown::overall(&all.methods), shown::by_task(&all.tasks)];
+    let more = [shown::splits(&all.splits), shown::pairs(&all.pairs), shown::recoveries(&all.recoveries)];
+    out.extend(more.into_iter().flatten());
+    out.extend(all.heat.iter().map(shown::heat));
+    out
 }
 
 /// Runs the command.
 pub(crate) fn run(options: &ReportOptions) -> Result<(), CliError> {
     let records = stored(&options.folder)?;
-    let cells = across::cells(&records)?;
-    if cells.is_empty() {
+    let report = Report::new(&records, summaries)?;
+    if report.cells().is_empty() {
         let folder = options.folder.display();
         return Err(CliError::Usage(format!(
             "the records in {folder} are of no method; run `steercheck check` or `study run` into it"
         )));
     }
-    let judged: Vec<Card> = cells.iter().map(|cell| cell.card.clone()).collect();
-    let summaries = Summaries::of(&cells);
+    if let Some(out) = &options.out {
+        return written(&report, out, options.figures.is_some());
+    }
+    let judged: Vec<Card> = report.cells().iter().map(|cell| cell.card.clone()).collect();
     let text = match options.format {
         Format::Csv => csv_of(&export::cards(&judged)),
         Format::Json => {
@@ -92,12 +87,33 @@ pub(crate) fn run(options: &ReportOptions) -> Result<(), CliError> {
                 cards: &'a [Card],
                 summaries: &'a Summaries,
             }
-            let whole = Whole { cards: &judged, summaries: &summaries };
+            let whole = Whole { cards: &judged, summaries: report.summaries() };
             serde_json::to_string_pretty(&whole).map_err(|e| CliError::Output(e.to_string()))? + "\n"
         }
-        format => in_tables(&summaries, &records, &judged, format),
+        format => in_tables(report.summaries(), &records, &judged, format),
     };
     print(&text)
+}
+
+/// Writes the page and, where they are asked for, its figures.
+fn written(report: &Report<'_>, out: &Path, with_figures: bool) -> Result<(), CliError> {
+    let write = |path: PathBuf, text: &str| {
+        let failed = |e: std::io::Error| CliError::Output(format!("{}: {e}", path.display()));
+        std::fs::create_dir_all(path.parent().unwrap_or(out)).map_err(failed)?;
+        std::fs::write(&path, text).map_err(failed)
+    };
+    let page = out.join("report.html");
+    write(page.clone(), &report.html())?;
+    let mut said = vec![page.display().to_string()];
+    if with_figures {
+        let figures = report.figures();
+        for figure in &figures {
+            write(out.join("figures").join(format!("{}.svg", figure.id)), &figure.svg(Placed::Alone))?;
+            write(out.join("figures").join(format!("{}.csv", figure.id)), &figure.csv())?;
+        }
+        said.push(format!("{}: {} figures", out.join("figures").display(), figures.len()));
+    }
+    print(&(said.join("\n") + "\n"))
 }
 
 /// Summaries, then each model's cards.
@@ -107,7 +123,7 @@ fn in_tables(summaries: &Summaries, records: &[Record], judged: &[Card], format:
         Format::Latex => table.latex(),
         _ => table.text() + "\n",
     };
-    let mut parts: Vec<String> = summaries.tables().iter().map(written).collect();
+    let mut parts: Vec<String> = tables(summaries).iter().map(written).collect();
     let name = |card: &Card| card.measured.subject.model.clone();
     for of_model in judged.chunk_by(|a, b| name(a) == name(b)) {
         let model = name(&of_model[0]);

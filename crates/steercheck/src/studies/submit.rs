@@ -46,6 +46,7 @@ pub(super) fn run(options: &StudySubmitOptions) -> Result<(), CliError> {
         study: &study,
         program: &program,
         file: &absolute(&options.file)?,
+        data: options.data.as_deref().map(absolute).transpose()?.as_deref(),
         store: &absolute(store.root())?,
         parts,
     });
@@ -101,12 +102,14 @@ struct Script<'a> {
     study: &'a Study,
     program: &'a Path,
     file: &'a Path,
+    /// Where its task files are, if that was said.
+    data: Option<&'a Path>,
     store: &'a Path,
     parts: usize,
 }
 
 fn script(of: &Script<'_>) -> String {
-    let Script { study, program, file, store, parts } = of;
+    let Script { study, program, file, data, store, parts } = of;
     let Slurm { partition, account, qos, time, mem, gres, cpus, throttle, setup, shards: _ } = &study.slurm;
     let throttle = throttle.map_or_else(String::new, |n| format!("%{n}"));
     let name = plain_name(study);
@@ -133,7 +136,9 @@ fn script(of: &Script<'_>) -> String {
         out.push('\n');
     }
     let [program, file, store] = [program, file, store].map(|path| quoted(&path.to_string_lossy()));
-    let _ = writeln!(out, "exec {program} study run {file} --store {store} --shard \"$SLURM_ARRAY_TASK_ID/{parts}\"");
+    let data = data.map_or_else(String::new, |data| format!(" --data {}", quoted(&data.to_string_lossy())));
+    let _ =
+        writeln!(out, "exec {program} study run {file}{data} --store {store} --shard \"$SLURM_ARRAY_TASK_ID/{parts}\"");
     out
 }
 
@@ -185,8 +190,14 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let study = Study::load(&file, None).unwrap();
         let store = Path::new("/data/store");
-        let made =
-            script(&Script { study: &study, program: Path::new("/bin/steercheck"), file: &file, store, parts: 7 });
+        let made = script(&Script {
+            study: &study,
+            program: Path::new("/bin/steercheck"),
+            file: &file,
+            data: Some(Path::new("/data/tasks")),
+            store,
+            parts: 7,
+        });
         let lines: Vec<&str> = made.lines().collect();
         for line in [
             "#SBATCH --array=1-7%3",
@@ -204,6 +215,7 @@ mod tests {
         let last = lines.last().unwrap();
         assert!(
             last.starts_with("exec '/bin/steercheck' study run '")
+                && last.contains(" --data '/data/tasks' --store '/data/store' ")
                 && last.ends_with("--shard \"$SLURM_ARRAY_TASK_ID/7\""),
             "{last}"
         );

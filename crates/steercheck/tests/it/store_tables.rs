@@ -132,3 +132,44 @@ fn beside(here: &Path) {
         &["nothing in store was published for gptj-6b", "llama2-7b, llama2i-7b"],
     );
 }
+
+/// Every `href="#…"` and every id of a page.
+fn anchors(page: &str) -> (Vec<&str>, Vec<&str>) {
+    let after = |sign: &'static str| -> Vec<&str> {
+        page.split(sign).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+    };
+    (after("href=\"#"), after(" id=\""))
+}
+
+#[test]
+fn the_page_is_whole_in_itself_and_shows_the_text_of_strangers_as_text() {
+    let Some(here) = store() else { return };
+    word_task(here.path(), "a<script>alert(1)<script>.tsv", 150);
+    let study = STUDY.replace("\"two.tsv\"", "\"a<script>alert(1)<script>.tsv\"");
+    std::fs::write(here.path().join("study.toml"), study).unwrap();
+    succeeds(here.path(), &["study", "run", "study.toml", "--store", "store"]);
+    let said = succeeds(here.path(), &["report", "store", "--out", "page", "--figures", "svg"]);
+    says(&said, &["report.html", "figures"]);
+    let page = std::fs::read_to_string(here.path().join("page/report.html")).unwrap();
+    assert!(page.len() < 3 << 20, "{}", page.len());
+    assert!(page.contains("a&lt;script&gt;alert(1)") && page.matches("<script").count() == 1, "one script, ours");
+    // Nothing is fetched: no address but the namespace of SVG.
+    let addresses: Vec<&str> = page.split("http").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let fetched = |a: &&&str| !a.starts_with("-equiv") && !a.starts_with("://www.w3.org/2000/svg");
+    assert_eq!(addresses.iter().find(fetched), None);
+    let (links, ids) = anchors(&page);
+    assert!(links.len() > 10 && links.iter().all(|link| ids.contains(link)), "{links:?}");
+    let unique: std::collections::BTreeSet<&&str> = ids.iter().collect();
+    assert_eq!(unique.len(), ids.len(), "no anchor stands twice");
+    says(
+        &page,
+        &["function vectors, λ = 1", "Where the task&#39;s heads are", "Items: what was asked and said"]
+            .map(|s| s.split('&').next().unwrap()),
+    );
+    // Drawings that stand alone are SVG, with their numbers beside them.
+    let svg = std::fs::read_to_string(here.path().join("page/figures/gains.svg")).unwrap();
+    assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && svg.ends_with("</svg>"));
+    assert!(here.path().join("page/figures/gains.csv").is_file());
+    succeeds(here.path(), &["report", "store", "--out", "again"]);
+    assert_eq!(page, std::fs::read_to_string(here.path().join("again/report.html")).unwrap());
+}

@@ -1,0 +1,314 @@
+//! Which figures a card and a store have.
+
+use std::collections::BTreeMap;
+
+use steercheck_eval::Record;
+use steercheck_eval::across::{self, Cell};
+use steercheck_eval::record::{Setting, Value};
+use steercheck_stats::Estimate;
+
+use crate::figure::{Bars, Figure, Forest, ForestRow, Heat, Lines, Mark, Panel, Plot, Point, Series, Shades};
+
+/// A name that is an anchor and a file: lower case, digits, hyphens.
+pub(crate) fn anchor(parts: &[&str]) -> String {
+    let text = parts.join("-").to_lowercase();
+    let mut out = String::new();
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() {
+            out.push(c);
+        } else if !out.ends_with('-') {
+            out.push('-');
+        }
+    }
+    out.trim_matches('-').to_string()
+}
+
+/// A card's own anchor; cards of one name under other counts are told apart by their number.
+pub(crate) fn card_id(cell: &Cell, index: usize) -> String {
+    let subject = &cell.card.measured.subject;
+    anchor(&["card", &index.to_string(), &subject.model, &subject.method, &subject.task])
+}
+
+/// The figures of one card.
+pub(crate) fn of_card(cell: &Cell, records: &[&Record], id: &str) -> Vec<Figure> {
+    let sources: Vec<String> = records.iter().map(|record| record.key()).collect();
+    let named = |name: &str, title: &str, caption: String, plot: Plot| Figure {
+        id: format!("{id}-{name}"),
+        title: title.to_string(),
+        caption,
+        sources: sources.clone(),
+        plot,
+    };
+    let n = cell.card.measured.n;
+    let mut out = vec![named(
+        "arms",
+        "Every arm on the same items",
+        format!("Accuracy in per cent with 95 % intervals, n = {n} items; placebos below the method."),
+        Plot::Forest(arms(cell)),
+    )];
+    if let Some(lines) = by_residual(cell) {
+        let caption = format!(
+            "Accuracy on the reported items (n = {n}) by the residual that is steered{}; seeds averaged. Dashed: the unsteered model \
+             without and with demonstrations.",
+            if lines.panels.len() > 1 { ", for every strength and number of heads" } else { "" }
+        );
+        out.push(named("layers", "Accuracy by residual", caption, Plot::Lines(lines)));
+    }
+    if let Some(heat) = best_of_axes(cell) {
+        let (title, of) = if cell.card.measured.subject.method == "dola" {
+            ("Bucket and α", "The better of the accuracies with and without the log-softmax, for every bucket and α")
+        } else {
+            ("Strength and number of heads", "The best residual's accuracy for every strength and number of heads")
+        };
+        out.push(named("grid", title, format!("{of}, n = {n}: seen with hindsight."), Plot::Heat(heat)));
+    }
+    if let Some((heat, prompts)) = head_map(records) {
+        let caption = format!("Mean effect of every head on the answer's probability, {prompts} prompts; first seed.");
+        out.push(named("heads", "Where the task's heads are", caption, Plot::Heat(heat)));
+    }
+    if let Some(lines) = dose(records) {
+        let caption =
+            format!("Mean log-probability of the answers at shares of the full strength, n = {n}; first seed.");
+        out.push(named("dose", "What the strength does", caption, Plot::Lines(lines)));
+    }
+    if let Some(scoring) = &cell.card.measured.scoring {
+        for used in &scoring.layer_use {
+            let tokens: usize = used.tokens.iter().sum();
+            let share = |count: &usize| 100.0 * *count as f64 / tokens.max(1) as f64;
+            let bars = used.layers.iter().zip(&used.tokens).map(|(layer, n)| (layer.to_string(), share(n))).collect();
+            let plot = Plot::Bars(Bars { x: "residual".into(), y: "% of tokens".into(), bars });
+            let title = format!("Premature residuals chosen in the bucket {}", used.bucket);
+            let caption = format!("Share of the {tokens} answer tokens that chose each residual; {} ties.", used.tied);
+            out.push(named(&format!("layers-{}", anchor(&[&used.bucket])), &title, caption, plot));
+        }
+        if let Some(lens) = &scoring.lens {
+            let plot = Plot::Lines(lens_curves(&lens.curve));
+            let caption =
+                format!("Mean probabilities through the final norm and the head, with 95 % intervals, n = {}.", lens.n);
+            out.push(named("lens", "The logit lens: does what is true rise later?", caption, plot));
+        }
+    }
+    out
+}
+
+fn percent(e: &Estimate) -> (f64, [f64; 2]) {
+    (100.0 * e.point, [100.0 * e.low, 100.0 * e.high])
+}
+
+fn arms(cell: &Cell) -> Forest {
+    let m = &cell.card.measured;
+    let row = |label: &str, group: usize, e: &Estimate| {
+        let (point, interval) = percent(e);
+        ForestRow { label: label.to_string(), group, point, interval, n: e.n }
+    };
+    let mut rows = vec![row("unsteered", 7, &m.zero_shot)];
+    rows.extend(m.few_shot.as_ref().map(|few| row("demonstrations", 2, few)));
+    rows.push(row("steered", 0, &m.steered));
+    rows.extend(m.placebos.iter().map(|placebo| row(&placebo.arm, 1, &placebo.accuracy)));
+    if let Some(optimism) = &m.optimism {
+        rows.push(row("on the items that chose", 4, &optimism.dev));
+        rows.push(row("best on these items", 4, &optimism.oracle));
+    }
+    Forest { x: "accuracy, %".into(), from: Some(100.0 * m.zero_shot.point), rows }
+}
+
+fn count(setting: &Setting, axis: &str) -> Option<f64> {
+    match setting.0.get(axis)? {
+        Value::Count(n) => Some(*n as f64),
+        Value::Number(x) => Some(*x),
+        Value::Text(_) => None,
+    }
+}
+
+/// Curves over the residual: one, or one per strength in a panel per number of heads.
+fn by_residual(cell: &Cell) -> Option<Lines> {
+    let m = &cell.card.measured;
+    let mut panels: BTreeMap<u64, BTreeMap<u64, Vec<Point>>> = BTreeMap::new();
+    for (setting, share) in &cell.grid {
+        let x = count(setting, "residual")?;
+        // Bits of positive numbers have their order.
+        let key = |axis: &str| count(setting, axis).unwrap_or(0.0).to_bits();
+        let point = Point { x, y: 100.0 * share, interval: None };
+        panels.entry(key("heads")).or_default().entry(key("strength")).or_default().push(point);
+    }
+    let marks = || {
+        let few = m.few_shot.as_ref().map(|few| Mark { name: "few-shot".into(), y: 100.0 * few.point });
+        [Mark { name: "unsteered".into(), y: 100.0 * m.zero_shot.point }].into_iter().chain(few).collect::<Vec<_>>()
+    };
+    let name = |strength: u64| match f64::from_bits(strength) {
+        0.0 => "steered".to_string(),
+        strength => format!("λ = {strength}"),
+    };
+    let panel = |(heads, curves): (u64, BTreeMap<u64, Vec<Point>>)| {
+        let series = curves.into_iter().map(|(strength, mut points)| {
+            points.sort_by(|a, b| a.x.total_cmp(&b.x));
+            Series { name: name(strength), points }
+        });
+        let heads = f64::from_bits(heads);
+        Panel {
+            title: if heads > 0.0 { format!("{heads} heads") } else { String::new() },
+            series: series.collect(),
+            marks: marks(),
+        }
+    };
+    let panels: Vec<Panel> = panels.into_iter().map(panel).collect();
+    (!panels.is_empty()).then(|| Lines {
+        x: "residual (0 the embeddings)".into(),
+        y: "accuracy, %".into(),
+        range: Some([0.0, 100.0]),
+        columns: 4,
+        panels,
+    })
+}
+
+/// The best accuracy for every pair of the other two axes; none where there are not two.
+fn best_of_axes(cell: &Cell) -> Option<Heat> {
+    let (rows_of, columns_of) = match cell.card.measured.subject.method.as_str() {
+        "function-vector" => ("strength", "heads"),
+        "dola" => ("alpha", "bucket"),
+        _ => return None,
+    };
+    let text = |setting: &Setting, axis: &str| setting.0.get(axis).map(ToString::to_string);
+    let (mut rows, mut columns): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    let mut best: BTreeMap<(String, String), f64> = BTreeMap::new();
+    for (setting, share) in &cell.grid {
+        let (row, column) = (text(setting, rows_of)?, text(setting, columns_of)?);
+        for (list, name) in [(&mut rows, &row), (&mut columns, &column)] {
+            if !list.contains(name) {
+                list.push(name.clone());
+            }
+        }
+        let most = best.entry((row, column)).or_insert(0.0);
+        *most = most.max(100.0 * share);
+    }
+    let value = |row: &String, column: &String| best.get(&(row.clone(), column.clone())).copied();
+    let values = rows.iter().map(|row| columns.iter().map(|column| value(row, column)).collect()).collect();
+    let words = |axis: &str| match axis {
+        "strength" => "strength λ".to_string(),
+        "heads" => "number of heads".to_string(),
+        "alpha" => "α".to_string(),
+        other => other.to_string(),
+    };
+    (!rows.is_empty()).then(|| Heat {
+        x: words(columns_of),
+        y: words(rows_of),
+        unit: "%".into(),
+        columns,
+        rows,
+        values,
+        shades: Shades::Rising([0.0, 100.0]),
+    })
+}
+
+/// Effects of the first seed's heads, and the prompts behind them.
+fn head_map(records: &[&Record]) -> Option<(Heat, usize)> {
+    let map = records.first()?.results.heads.as_ref()?;
+    let heads = map.mean.first()?.len();
+    let most = map.mean.iter().flatten().fold(0.0, |most: f64, effect| most.max(effect.abs()));
+    let heat = Heat {
+        x: "head".into(),
+        y: "block".into(),
+        unit: "change of probability".into(),
+        columns: (0..heads).map(|head| head.to_string()).collect(),
+        rows: (1..=map.mean.len()).map(|block| block.to_string()).collect(),
+        values: map.mean.iter().map(|row| row.iter().map(|effect| Some(*effect)).collect()).collect(),
+        shades: Shades::Around(most),
+    };
+    Some((heat, map.prompts))
+}
+
+fn dose(records: &[&Record]) -> Option<Lines> {
+    let dose = records.first()?.results.dose.as_ref()?;
+    let n = dose.answer_log_probs.len().max(1) as f64;
+    let mean = |i: usize| dose.answer_log_probs.iter().map(|item| item[i]).sum::<f64>() / n;
+    let points =
+        dose.shares.iter().enumerate().map(|(i, share)| Point { x: *share, y: mean(i), interval: None }).collect();
+    Some(Lines {
+        x: "share of the full strength".into(),
+        y: "log-probability, nats".into(),
+        range: None,
+        columns: 1,
+        panels: vec![Panel {
+            title: String::new(),
+            series: vec![Series { name: "answers".into(), points }],
+            marks: Vec::new(),
+        }],
+    })
+}
+
+fn lens_curves(curve: &[steercheck_eval::card::LensPoint]) -> Lines {
+    type Of = fn(&steercheck_eval::card::LensPoint) -> Option<Estimate>;
+    let all: [(&str, Of); 3] = [
+        ("most probable token", |p| Some(p.top)),
+        ("right answer", |p| Some(p.right)),
+        ("likeliest wrong answer", |p| p.wrong),
+    ];
+    let series = all.into_iter().map(|(name, of)| {
+        let point = |p: &steercheck_eval::card::LensPoint| {
+            let (y, interval) = percent(&of(p)?);
+            Some(Point { x: p.residual as f64, y, interval: Some(interval) })
+        };
+        Series { name: name.to_string(), points: curve.iter().filter_map(point).collect() }
+    });
+    let series: Vec<Series> = series.filter(|series| !series.points.is_empty()).collect();
+    Lines {
+        x: "residual (0 the embeddings)".into(),
+        y: "probability, %".into(),
+        range: Some([0.0, 100.0]),
+        columns: 1,
+        panels: vec![Panel { title: String::new(), series, marks: Vec::new() }],
+    }
+}
+
+/// The figures over all models and tasks.
+pub(crate) fn over_all(cells: &[Cell], sources: &[String]) -> Vec<Figure> {
+    let mut out = Vec::new();
+    let row = |cell: &Cell| {
+        let m = &cell.card.measured;
+        let (point, interval) = percent(&m.effect);
+        let group =
+            ["task-vector", "function-vector", "dola"].iter().position(|name| *name == m.subject.method).unwrap_or(3);
+        let label = format!("{}, {}, {}", m.subject.model, crate::method_name(&m.subject.method), m.subject.task);
+        ForestRow { label, group, point, interval, n: m.n }
+    };
+    // More lines than these are no picture.
+    if (1..=60).contains(&cells.len()) {
+        out.push(Figure {
+            id: "gains".into(),
+            title: "What steering gains".into(),
+            caption: "Steered minus unsteered on the same items, in points, with 95 % intervals; colours are methods."
+                .into(),
+            sources: sources.to_vec(),
+            plot: Plot::Forest(Forest {
+                x: "gain, points".into(),
+                from: Some(0.0),
+                rows: cells.iter().map(row).collect(),
+            }),
+        });
+    }
+    for map in across::heat(cells) {
+        for (what, of) in [("peak", 0), ("average", 1)] {
+            let values = map.rows.iter().map(|row| {
+                let shares = if of == 0 { &row.peak } else { &row.average };
+                shares.iter().map(|share| share.map(|s| 100.0 * s)).collect()
+            });
+            let words = if of == 0 { "at the best setting" } else { "on average over the settings" };
+            out.push(Figure {
+                id: anchor(&["recovery", map.way.text(), what]),
+                title: format!("Recovery by {}, {words}", map.way.text()),
+                caption: "Accuracy by few-shot accuracy, on the reported items; the best setting is chosen with hindsight, as in the study.".into(),
+                sources: sources.to_vec(),
+                plot: Plot::Heat(Heat {
+                    x: "task".into(),
+                    y: "model".into(),
+                    unit: "% of few-shot".into(),
+                    columns: map.tasks.clone(),
+                    rows: map.rows.iter().map(|row| row.model.clone()).collect(),
+                    values: values.collect(),
+                    shades: Shades::Rising([0.0, 100.0]),
+                }),
+            });
+        }
+    }
+    out
+}
