@@ -71,10 +71,8 @@ mod tests {
         assert!((scale.place(0.0) - 200.0).abs() < 1e-9 && (scale.place(100.0)).abs() < 1e-9);
         assert!(scale.place(3.0) > scale.place(97.0));
         let small = Scale::around([-0.0012, 0.0033].into_iter(), [0.0, 1.0]);
-        assert_eq!(
-            small.ticks().iter().map(|t| tick(*t)).collect::<Vec<_>>(),
-            ["−0.002", "−0.001", "0", "0.001", "0.002", "0.003", "0.004"]
-        );
+        let ticks: Vec<String> = small.ticks().iter().map(|t| tick(*t)).collect();
+        assert_eq!(ticks, ["−0.002", "0", "0.002", "0.004"]);
     }
 
     #[test]
