@@ -32,6 +32,7 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
         cards: &cards(&records)?,
         not_run: &not_run,
         out: &options.out,
+        page: report::of_store::page_of(&records, &options.out)?,
         elapsed: started.elapsed(),
     };
     print(&report::written(&report, options.format)?)

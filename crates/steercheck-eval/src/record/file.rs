@@ -204,7 +204,7 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Eval
 }
 
 /// Writes bytes to a temporary name beside the file, synced, renamed; its folder is made.
-pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), EvalError> {
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), EvalError> {
     // A temporary file's error names that file, which nobody knows, behind the system's words.
     let words = |e: &std::io::Error| e.to_string().split(" at path ").next().unwrap_or_default().to_string();
     let failed = |e: std::io::Error| EvalError::Write { path: path.to_path_buf(), reason: words(&e) };

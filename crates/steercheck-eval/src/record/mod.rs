@@ -20,8 +20,8 @@ use steercheck_model::ModelInfo;
 
 pub use artefact::Artefact;
 pub use error::RecordError;
-pub use file::{Written, check_folder};
-pub(crate) use file::{clean, write_bytes, write_json};
+pub use file::{Written, check_folder, write_bytes};
+pub(crate) use file::{clean, write_json};
 pub use plan::{Counts, MethodPlan, ModelPlan, Plan, SideEffectsPlan, TokenizerInfo};
 pub use results::{
     Arm, Boundary, Chosen, Dose, Fold, ItemRecord, Items, LayerUse, MaskUse, Outcome, Point, ReadOut, Results,

@@ -8,7 +8,7 @@ pub(crate) mod of_store;
 mod scoring;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use steercheck_eval::Record;
@@ -63,6 +63,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) cards: &'a [Card],
     pub(crate) not_run: &'a [NotRun],
     pub(crate) out: &'a Path,
+    /// The same as HTML.
+    pub(crate) page: PathBuf,
     pub(crate) elapsed: Duration,
 }
 
@@ -94,6 +96,7 @@ fn text(run: &Finished<'_>, tables: &[Table]) -> String {
     lines.push(String::new());
     let memory = peak_memory().map_or_else(String::new, |b| format!(", peak memory {}", bytes_text(b)));
     lines.push(format!("records    {} in {}", run.records.len(), run.out.join("records").display()));
+    lines.push(format!("report     {}", run.page.display()));
     lines.push(format!("took       {:.1} s from opening the model file{memory}", run.elapsed.as_secs_f64()));
     lines.join("\n") + "\n"
 }

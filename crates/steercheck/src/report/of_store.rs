@@ -7,6 +7,7 @@ use steercheck_eval::Record;
 use steercheck_eval::across::{self, Cell};
 use steercheck_eval::card::Card;
 use steercheck_eval::export;
+use steercheck_eval::record::write_bytes;
 use steercheck_eval::store::Store;
 use steercheck_hub::Catalogue;
 use steercheck_report::figure::Placed;
@@ -97,23 +98,27 @@ pub(crate) fn run(options: &ReportOptions) -> Result<(), CliError> {
 
 /// Writes the page and, where they are asked for, its figures.
 fn written(report: &Report<'_>, out: &Path, with_figures: bool) -> Result<(), CliError> {
-    let write = |path: PathBuf, text: &str| {
-        let failed = |e: std::io::Error| CliError::Output(format!("{}: {e}", path.display()));
-        std::fs::create_dir_all(path.parent().unwrap_or(out)).map_err(failed)?;
-        std::fs::write(&path, text).map_err(failed)
-    };
-    let page = out.join("report.html");
-    write(page.clone(), &report.html())?;
-    let mut said = vec![page.display().to_string()];
+    let mut said = vec![write_page(report, out)?.display().to_string()];
     if with_figures {
-        let figures = report.figures();
+        let (figures, folder) = (report.figures(), out.join("figures"));
         for figure in &figures {
-            write(out.join("figures").join(format!("{}.svg", figure.id)), &figure.svg(Placed::Alone))?;
-            write(out.join("figures").join(format!("{}.csv", figure.id)), &figure.csv())?;
+            write_bytes(&folder.join(format!("{}.svg", figure.id)), figure.svg(Placed::Alone).as_bytes())?;
+            write_bytes(&folder.join(format!("{}.csv", figure.id)), figure.csv().as_bytes())?;
         }
-        said.push(format!("{}: {} figures", out.join("figures").display(), figures.len()));
+        said.push(format!("{}: {} figures", folder.display(), figures.len()));
     }
     print(&(said.join("\n") + "\n"))
+}
+
+fn write_page(report: &Report<'_>, out: &Path) -> Result<PathBuf, CliError> {
+    let page = out.join("report.html");
+    write_bytes(&page, report.html().as_bytes())?;
+    Ok(page)
+}
+
+/// Writes the page of some records into a folder.
+pub(crate) fn page_of(records: &[Record], out: &Path) -> Result<PathBuf, CliError> {
+    write_page(&Report::new(records, summaries)?, out)
 }
 
 /// Summaries, then each model's cards.
