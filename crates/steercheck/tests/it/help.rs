@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::common::{folder, stdout, steercheck, succeeds};
 
-const HELPS: [&[&str]; 23] = [
+const HELPS: [&[&str]; 25] = [
     &["--help"],
     &["check", "--help"],
     &["models", "--help"],
@@ -28,6 +28,8 @@ const HELPS: [&[&str]; 23] = [
     &["store", "verify", "--help"],
     &["published", "--help"],
     &["study", "submit", "--help"],
+    &["store", "export", "--help"],
+    &["report", "--help"],
 ];
 
 fn help(arguments: &[&str]) -> String {
@@ -59,6 +61,8 @@ fn the_help_of_every_command_is_as_it_was() {
     insta::assert_snapshot!("store_verify_help", help(HELPS[20]));
     insta::assert_snapshot!("published_help", help(HELPS[21]));
     insta::assert_snapshot!("study_submit_help", help(HELPS[22]));
+    insta::assert_snapshot!("store_export_help", help(HELPS[23]));
+    insta::assert_snapshot!("report_help", help(HELPS[24]));
 }
 
 #[test]
