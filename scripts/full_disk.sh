@@ -6,7 +6,7 @@
 set -euo pipefail
 program=$(realpath "$1")
 here=$(cd "$(dirname "$0")" && pwd)
-study="$here/studies/three-methods.toml"
+study="$here/studies/task-vectors.toml"
 work=$(mktemp -d)
 trap 'umount "$work/disk" 2>/dev/null || true; rm -rf "$work"' EXIT
 

@@ -83,7 +83,7 @@ fn drawn(figure: &Figure) -> Markup {
         figure id=(figure.id) {
             div class="drawing" tabindex="0" role="group" aria-label=(figure.title) { (PreEscaped(figure.svg(Placed::InPage))) }
             figcaption {
-                b { (figure.title) ". " } (figure.caption)
+                b { (figure.title) @if !figure.title.ends_with('?') { "." } " " } (figure.caption)
                 details {
                     summary { "Numbers and sources" }
                     p class="keys" { "records " @for key in figure.sources.iter().take(12) { code { (key[..12]) } " " }
