@@ -16,19 +16,22 @@ seconds=$SECONDS
 seconds=$((SECONDS - seconds))
 records() { { find "$work/killed/records" -name '[0-9a-f]*' 2>/dev/null || true; } | sort; }
 killed=0
+span=$seconds
 while [ "$killed" -lt "$kills" ]; do
+    began=$SECONDS
     "$program" study run "$study" --store "$work/killed" >"$work/out" 2>&1 &
     pid=$!
-    # Anywhere in the whole run, to a hundredth of a second.
-    sleep "$(awk -v r="$RANDOM" -v s="$seconds" 'BEGIN { printf "%.2f", r / 32768 * s }')"
+    # Anywhere in what the run takes, to a hundredth of a second.
+    sleep "$(awk -v r="$RANDOM" -v s="$span" 'BEGIN { printf "%.2f", r / 32768 * s }')"
     if kill -9 "$pid" 2>/dev/null; then
         killed=$((killed + 1))
         wait "$pid" 2>/dev/null || true
         echo "kill $killed: $(records | wc -l) records are there"
         [ ! -d "$work/killed/records" ] || "$program" store verify "$work/killed"
     else
-        # It was over before. Half of the records go, so that there is something to lose again; this does not count.
+        # It was over before, which does not count. Half of the records go, so that there is something to lose again.
         wait "$pid"
+        span=$(((SECONDS - began) / 2 + 3))
         records | awk 'NR % 2' | xargs -r rm --
     fi
 done
