@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use steercheck_eval::Record;
-use steercheck_eval::across::{self, Cell};
+use steercheck_eval::across::Cell;
 use steercheck_eval::record::{Setting, Value};
 use steercheck_stats::Estimate;
 
@@ -261,7 +261,7 @@ fn lens_curves(curve: &[steercheck_eval::card::LensPoint]) -> Lines {
 }
 
 /// The figures over all models and tasks.
-pub(crate) fn over_all(cells: &[Cell], sources: &[String]) -> Vec<Figure> {
+pub(crate) fn over_all(cells: &[Cell], heat: &[steercheck_eval::across::Heat], sources: &[String]) -> Vec<Figure> {
     let mut out = Vec::new();
     let row = |cell: &Cell| {
         let m = &cell.card.measured;
@@ -286,7 +286,7 @@ pub(crate) fn over_all(cells: &[Cell], sources: &[String]) -> Vec<Figure> {
             }),
         });
     }
-    for map in across::heat(cells) {
+    for map in heat {
         for (what, of) in [("peak", 0), ("average", 1)] {
             let values = map.rows.iter().map(|row| {
                 let shares = if of == 0 { &row.peak } else { &row.average };

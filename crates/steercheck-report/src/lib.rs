@@ -41,9 +41,10 @@ pub struct Report<'a> {
 impl<'a> Report<'a> {
     /// Of records, with what `summaries` makes of their cells.
     pub fn new(records: &'a [Record], summaries: impl FnOnce(&[Cell]) -> Summaries) -> Result<Self, CardError> {
-        let cells = across::cells(records)?;
+        let groups = card::groups(records);
+        let cells = across::cells_of(&groups)?;
         let summaries = summaries(&cells);
-        Ok(Self { groups: card::groups(records), cells, summaries })
+        Ok(Self { cells, groups, summaries })
     }
 
     /// The cells, in the order of the report.
@@ -58,11 +59,15 @@ impl<'a> Report<'a> {
 
     /// Every figure: those over models, then card by card.
     pub fn figures(&self) -> Vec<Figure> {
-        let mut out = figures::over_all(&self.cells, &self.sources());
+        let mut out = self.over_all();
         for (i, (cell, records)) in self.cells.iter().zip(&self.groups).enumerate() {
             out.extend(figures::of_card(cell, records, &figures::card_id(cell, i)));
         }
         out
+    }
+
+    fn over_all(&self) -> Vec<Figure> {
+        figures::over_all(&self.cells, &self.summaries.heat, &self.sources())
     }
 
     /// The page.

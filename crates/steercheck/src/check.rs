@@ -2,13 +2,12 @@
 
 use std::time::Instant;
 
-use steercheck_eval::card::cards;
-
 use crate::arguments::CheckOptions;
 use crate::error::CliError;
 use crate::examine::{Examined, examine};
 use crate::models::print;
 use crate::progress::line;
+use crate::report::of_store;
 use crate::{explain, report};
 
 /// Runs the command.
@@ -25,14 +24,15 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
         let lines: Vec<String> = records.iter().map(|r| r.to_json().trim_end().to_string()).collect();
         return print(&format!("[{}]\n", lines.join(",\n")));
     }
+    let whole = of_store::report_of(&records)?;
     // Standard output holds results or nothing: what fails half-way leaves no beginning of a report.
     let report = report::Finished {
         summary,
         records: &records,
-        cards: &cards(&records)?,
+        cards: &of_store::judged(&whole),
         not_run: &not_run,
         out: &options.out,
-        page: report::of_store::page_of(&records, &options.out)?,
+        page: of_store::write_page(&whole, &options.out)?,
         elapsed: started.elapsed(),
     };
     print(&report::written(&report, options.format)?)

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use steercheck_stats::{Estimate, wilson};
 
-use super::Cell;
+use super::{Cell, Way};
 use crate::card::LEVEL;
 use crate::published::{function_vectors, task_vectors, truthful_qa};
+use crate::record::Setting;
 
 /// A figure that was published and measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -86,7 +87,7 @@ fn five_shot(cell: &Cell) -> Option<Estimate> {
 }
 
 /// The best accuracy of the grid's settings on the reported items, as published figures are chosen.
-fn best(cell: &Cell, takes: impl Fn(&crate::record::Setting) -> bool) -> Option<Estimate> {
+fn best(cell: &Cell, takes: impl Fn(&Setting) -> bool) -> Option<Estimate> {
     let n = cell.card.measured.n;
     let shares = cell.grid.iter().filter(|(setting, _)| takes(setting)).map(|(_, share)| *share);
     wilson((shares.reduce(f64::max)? * n as f64).round() as usize, n, LEVEL).ok()
@@ -98,9 +99,7 @@ fn of_function_vectors(cell: &Cell, model: &str) -> Vec<Figure> {
         return Vec::new();
     };
     let share = |hits: usize| Some(hits as f64 / row.n.max(1) as f64);
-    let is_default = |setting: &crate::record::Setting| {
-        setting.0.get("strength").is_none_or(|s| *s == crate::record::Value::Number(1.0))
-    };
+    let is_default = |setting: &Setting| Way::FunctionVectorsDefault.takes("function-vector", setting);
     vec![
         ("unsteered", share(row.zero_shot), row.n, Some(cell.card.measured.zero_shot)),
         ("five-shot", share(row.five_shot), row.n, five_shot(cell)),

@@ -120,6 +120,14 @@ pub(super) fn method_of(cell: &Cell) -> String {
     }
 }
 
+/// Such a method for people, with what `words` calls the method itself.
+pub fn named(method: &str, words: impl Fn(&str) -> &str) -> String {
+    match method.split_once(": ") {
+        Some((method, placebo)) => format!("{}: {placebo}", words(method)),
+        None => words(method).to_string(),
+    }
+}
+
 /// Cells by a key, in the order of the first of each.
 fn grouped<'c, K: PartialEq>(cells: &[&'c Cell], key: impl Fn(&Cell) -> K) -> Vec<(K, Vec<&'c Cell>)> {
     let mut out: Vec<(K, Vec<&Cell>)> = Vec::new();

@@ -7,7 +7,7 @@ mod gain;
 mod recovery;
 
 pub use beside::{Beside, beside};
-pub use gain::{Gain, Overall, Pair, Split, TaskGain, by_method, by_task, pairs, splits};
+pub use gain::{Gain, Overall, Pair, Split, TaskGain, by_method, by_task, named, pairs, splits};
 pub use recovery::{Heat, HeatRow, Recoveries, Way, heat, recoveries};
 
 use crate::card::{self, Card, CardError};
@@ -32,19 +32,23 @@ pub struct Cell {
 
 /// The cells of some records, in the order of their cards.
 pub fn cells(records: &[Record]) -> Result<Vec<Cell>, CardError> {
-    let groups = card::groups(records);
-    let cell = |(card, group): (Card, Vec<&Record>)| {
+    cells_of(&card::groups(records))
+}
+
+/// The cells of records that were grouped by [`card::groups`].
+pub fn cells_of(groups: &[Vec<&Record>]) -> Result<Vec<Cell>, CardError> {
+    let cell = |(card, group): (Card, &Vec<&Record>)| {
         let first = group[0];
         Cell {
             family: first.about.model.family.clone(),
             parameters: first.about.model.parameters,
             adds_bos: first.plan.tokenizer.special_tokens.starts_with("BOS"),
-            grid: grid(&card, &group),
+            grid: grid(&card, group),
             five_shot: five_shot(&card, first),
             card,
         }
     };
-    Ok(card::cards(records)?.into_iter().zip(groups).map(cell).collect())
+    Ok(card::cards_of(groups)?.into_iter().zip(groups).map(cell).collect())
 }
 
 /// Accuracies by setting over the seeds, which share their grid.

@@ -31,7 +31,8 @@ impl Way {
         }
     }
 
-    fn takes(self, method: &str, setting: &Setting) -> bool {
+    /// Whether it looks at a setting of a method.
+    pub(super) fn takes(self, method: &str, setting: &Setting) -> bool {
         match self {
             Self::TaskVectors => method == "task-vector",
             Self::FunctionVectorsSearch => method == "function-vector",
@@ -60,6 +61,15 @@ pub struct Recoveries {
     pub peak: Recovered,
     /// At the setting that the protocol chose; none under the default settings, where it chose among all.
     pub chosen: Option<Recovered>,
+}
+
+impl Recoveries {
+    /// Both counts, as far as they are there, with what they are of.
+    pub fn counted(&self) -> impl Iterator<Item = (&'static str, Recovered)> {
+        [("best on the reported items", Some(self.peak)), ("as chosen", self.chosen)]
+            .into_iter()
+            .filter_map(|(what, found)| Some((what, found?)))
+    }
 }
 
 /// Every way that there are cells of.

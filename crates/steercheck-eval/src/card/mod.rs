@@ -60,9 +60,12 @@ pub enum CardError {
 /// The cards of some records: one per (model, method, task, counts), in the order in which the first record of each stands.
 /// Verdicts are corrected over the cells of one model. Records without arms, those of the lens, have no card.
 pub fn cards(records: &[Record]) -> Result<Vec<Card>, CardError> {
-    let measured =
-        groups(records).iter().map(|group| Measured::of(&Evidence::of(group)?)).collect::<Result<Vec<_>, _>>()?;
-    judge(measured)
+    cards_of(&groups(records))
+}
+
+/// The cards of records that were grouped by [`groups`].
+pub fn cards_of(groups: &[Vec<&Record>]) -> Result<Vec<Card>, CardError> {
+    judge(groups.iter().map(|group| Measured::of(&Evidence::of(group)?)).collect::<Result<Vec<_>, _>>()?)
 }
 
 /// The records behind each of [`cards`], in the same order: those that differ by their seeds alone.

@@ -30,6 +30,12 @@ impl Recovered {
         out
     }
 
+    /// Each count with its share, `12 (48 %)`.
+    pub fn told(&self) -> [String; 4] {
+        let shares = self.shares();
+        std::array::from_fn(|i| format!("{} ({:.0} %)", self.reached[i], 100.0 * shares[i]))
+    }
+
     /// Shares of the cells.
     pub fn shares(&self) -> [f64; 4] {
         self.reached.map(|n| n as f64 / self.cells.max(1) as f64)

@@ -18,7 +18,7 @@ const SCRIPT: &str = include_str!("script.js");
 
 /// The whole page.
 pub(crate) fn html(report: &Report<'_>) -> String {
-    let over_all = figures::over_all(&report.cells, &report.sources());
+    let over_all = report.over_all();
     let cards = report.cells.iter().zip(&report.groups).enumerate();
     let page = html! {
         (DOCTYPE)
@@ -77,8 +77,6 @@ pub(crate) fn html(report: &Report<'_>) -> String {
 /// A figure with its caption, its sources and its numbers.
 fn drawn(figure: &Figure) -> Markup {
     let csv = figure.csv();
-    let mut lines = csv.lines();
-    let shown = |line: &str| line.to_string();
     html! {
         figure id=(figure.id) {
             div class="drawing" tabindex="0" role="group" aria-label=(figure.title) { (PreEscaped(figure.svg(Placed::InPage))) }
@@ -88,7 +86,7 @@ fn drawn(figure: &Figure) -> Markup {
                     summary { "Numbers and sources" }
                     p class="keys" { "records " @for key in figure.sources.iter().take(12) { code { (key[..12]) } " " }
                         @if figure.sources.len() > 12 { "and " (figure.sources.len() - 12) " more" } }
-                    pre tabindex="0" { (shown(lines.next().unwrap_or_default())) "\n" @for line in lines.by_ref().take(LINES) { (line) "\n" }
+                    pre tabindex="0" { @for line in csv.lines().take(LINES + 1) { (line) "\n" }
                         @if csv.lines().count() > LINES + 1 { "… all with `steercheck report STORE --out FOLDER --figures svg`" } }
                 }
             }
@@ -96,7 +94,7 @@ fn drawn(figure: &Figure) -> Markup {
     }
 }
 
-/// Lines of a figure's numbers that stand in the page.
+/// Lines of a figure's numbers that stand in the page below their names.
 const LINES: usize = 40;
 
 /// `54 [40–67]` of a share, in per cent.

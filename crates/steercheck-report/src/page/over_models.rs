@@ -1,7 +1,7 @@
 //! Summaries over models as tables.
 
 use maud::{Markup, html};
-use steercheck_eval::across::Gain;
+use steercheck_eval::across::{Gain, named};
 
 use super::{percent, points};
 use crate::{Summaries, method_name};
@@ -38,10 +38,7 @@ fn of_gain(gain: &Gain) -> Vec<String> {
 
 /// All of them; those that have nothing to show are left out.
 pub(super) fn tables(all: &Summaries) -> Markup {
-    let name = |method: &str| match method.split_once(": ") {
-        Some((method, placebo)) => format!("{}: {placebo}", method_name(method)),
-        None => method_name(method).to_string(),
-    };
+    let name = |method: &str| named(method, method_name);
     let joined = |first: Vec<String>, gain: &Gain| first.into_iter().chain(of_gain(gain)).collect::<Vec<_>>();
     let methods: Vec<_> = all.methods.iter().map(|m| joined(vec![name(&m.method)], &m.gain)).collect();
     let tasks: Vec<_> = all.tasks.iter().map(|t| joined(vec![name(&t.method), t.task.clone()], &t.gain)).collect();
@@ -57,12 +54,9 @@ pub(super) fn tables(all: &Summaries) -> Markup {
     };
     let mut recoveries = Vec::new();
     for of in &all.recoveries {
-        for (what, found) in [("best on the reported items", Some(of.peak)), ("as chosen", of.chosen)] {
-            let Some(found) = found else { continue };
+        for (what, found) in of.counted() {
             let mut row = vec![of.way.text().to_string(), what.to_string(), found.cells.to_string()];
-            row.extend(
-                found.reached.iter().zip(found.shares()).map(|(n, share)| format!("{n} ({:.0} %)", 100.0 * share)),
-            );
+            row.extend(found.told());
             recoveries.push(row);
         }
     }

@@ -9,6 +9,7 @@ use crate::arguments::{MethodName, PublishedOptions};
 use crate::error::CliError;
 use crate::models::print;
 use crate::report::of_store::{published_name, stored};
+use crate::report::percent as estimate;
 use crate::tables::Flush::{Left, Right};
 use crate::tables::{Format, Table, wrapped};
 
@@ -58,7 +59,7 @@ fn table(rows: &[Beside]) -> Table {
             r.figure.to_string(),
             percent(r.published),
             r.published_n.to_string(),
-            format!("{} [{}–{}]", percent(r.measured.point), percent(r.measured.low), percent(r.measured.high)),
+            estimate(&r.measured),
             r.measured.n.to_string(),
             format!("{:+.0}", 100.0 * r.difference),
             if r.inside { "yes" } else { "no" }.to_string(),

@@ -1,6 +1,6 @@
 //! Summaries over models and tasks as tables.
 
-use steercheck_eval::across::{Gain, Heat, Overall, Pair, Recoveries, Split, TaskGain};
+use steercheck_eval::across::{Gain, Heat, Overall, Pair, Recoveries, Split, TaskGain, named};
 use steercheck_eval::card::Verdict;
 use steercheck_eval::published::RECOVERIES;
 
@@ -24,7 +24,7 @@ pub(super) fn overall(all: &[Overall]) -> Table {
         Verdict::Invalid,
     ];
     let row = |o: &Overall| {
-        let mut row = vec![named(&o.method)];
+        let mut row = vec![named(&o.method, method_name)];
         row.extend(of_gain(&o.gain));
         row.extend(verdicts.iter().map(|v| o.verdicts.get(v).copied().unwrap_or(0).to_string()));
         row
@@ -60,17 +60,10 @@ fn p(p: f64) -> String {
     if p < 0.001 { "<0.001".into() } else { format!("{p:.3}") }
 }
 
-/// The method in words, with the placebo that was run in its place.
-fn named(method: &str) -> String {
-    match method.split_once(": ") {
-        Some((method, placebo)) => format!("{}: {placebo}", method_name(method)),
-        None => method_name(method).to_string(),
-    }
-}
-
 /// Every method on every task.
 pub(super) fn by_task(all: &[TaskGain]) -> Table {
-    let row = |t: &TaskGain| [named(&t.method), t.task.clone()].into_iter().chain(of_gain(&t.gain)).collect();
+    let row =
+        |t: &TaskGain| [named(&t.method, method_name), t.task.clone()].into_iter().chain(of_gain(&t.gain)).collect();
     let mut head = vec![("method", Left), ("task", Left)];
     head.extend(GAIN);
     Table { title: "Tasks over models".into(), head, rows: all.iter().map(row).collect(), note: String::new() }
@@ -80,7 +73,7 @@ pub(super) fn by_task(all: &[TaskGain]) -> Table {
 pub(super) fn splits(all: &[Split]) -> Option<Table> {
     let row = |s: &Split| {
         let recovered = s.recovered.map_or_else(|| "–".into(), |[n, most]| format!("{most} of {n}"));
-        let mut row = vec![named(&s.method), s.by.to_string(), s.kind.clone()];
+        let mut row = vec![named(&s.method, method_name), s.by.to_string(), s.kind.clone()];
         row.extend(of_gain(&s.gain));
         row.push(recovered);
         row
@@ -101,7 +94,8 @@ pub(super) fn splits(all: &[Split]) -> Option<Table> {
 /// Tuned models beside the ones that they were tuned from.
 pub(super) fn pairs(all: &[Pair]) -> Option<Table> {
     let row = |pair: &Pair| {
-        let mut row = vec![named(&pair.method), pair.base.clone(), pair.tuned.clone(), pair.tasks.to_string()];
+        let mut row =
+            vec![named(&pair.method, method_name), pair.base.clone(), pair.tuned.clone(), pair.tasks.to_string()];
         row.extend(pair.gains.map(|gain| format!("{:+.0}", 100.0 * gain)));
         row.extend([pair.better.to_string(), pair.worse.to_string()]);
         row
@@ -128,12 +122,9 @@ pub(super) fn pairs(all: &[Pair]) -> Option<Table> {
 pub(super) fn recoveries(all: &[Recoveries]) -> Option<Table> {
     let mut rows = Vec::new();
     for of in all {
-        for (what, found) in [("best on the reported items", Some(of.peak)), ("as chosen", of.chosen)] {
-            let Some(found) = found else { continue };
+        for (what, found) in of.counted() {
             let mut row = vec![of.way.text().to_string(), what.to_string(), found.cells.to_string()];
-            row.extend(
-                found.reached.iter().zip(found.shares()).map(|(n, share)| format!("{n} ({:.0} %)", 100.0 * share)),
-            );
+            row.extend(found.told());
             rows.push(row);
         }
     }

@@ -47,7 +47,7 @@ pub(super) fn method_name(method: &str) -> &str {
 }
 
 /// `54 [40–67]`, in per cent.
-pub(super) fn percent(e: &Estimate) -> String {
+pub(crate) fn percent(e: &Estimate) -> String {
     format!("{:.0} [{:.0}–{:.0}]", 100.0 * e.point, 100.0 * e.low, 100.0 * e.high)
 }
 

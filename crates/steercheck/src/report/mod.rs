@@ -7,6 +7,8 @@ pub(crate) mod lens;
 pub(crate) mod of_store;
 mod scoring;
 
+pub(crate) use cards::percent;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

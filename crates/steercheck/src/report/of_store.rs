@@ -66,10 +66,20 @@ fn tables(all: &Summaries) -> Vec<TableOf<'_>> {
     out
 }
 
+/// The report of some records, with their summaries.
+pub(crate) fn report_of(records: &[Record]) -> Result<Report<'_>, CliError> {
+    Ok(Report::new(records, summaries)?)
+}
+
+/// The cards of a report, in its order.
+pub(crate) fn judged(report: &Report<'_>) -> Vec<Card> {
+    report.cells().iter().map(|cell| cell.card.clone()).collect()
+}
+
 /// Runs the command.
 pub(crate) fn run(options: &ReportOptions) -> Result<(), CliError> {
     let records = stored(&options.folder)?;
-    let report = Report::new(&records, summaries)?;
+    let report = report_of(&records)?;
     if report.cells().is_empty() {
         let folder = options.folder.display();
         return Err(CliError::Usage(format!(
@@ -79,7 +89,7 @@ pub(crate) fn run(options: &ReportOptions) -> Result<(), CliError> {
     if let Some(out) = &options.out {
         return written(&report, out, options.figures.is_some());
     }
-    let judged: Vec<Card> = report.cells().iter().map(|cell| cell.card.clone()).collect();
+    let judged = judged(&report);
     let text = match options.format {
         Format::Csv => csv_of(&export::cards(&judged)),
         Format::Json => {
@@ -110,15 +120,11 @@ fn written(report: &Report<'_>, out: &Path, with_figures: bool) -> Result<(), Cl
     print(&(said.join("\n") + "\n"))
 }
 
-fn write_page(report: &Report<'_>, out: &Path) -> Result<PathBuf, CliError> {
+/// Writes the page into a folder.
+pub(crate) fn write_page(report: &Report<'_>, out: &Path) -> Result<PathBuf, CliError> {
     let page = out.join("report.html");
     write_bytes(&page, report.html().as_bytes())?;
     Ok(page)
-}
-
-/// Writes the page of some records into a folder.
-pub(crate) fn page_of(records: &[Record], out: &Path) -> Result<PathBuf, CliError> {
-    write_page(&Report::new(records, summaries)?, out)
 }
 
 /// Summaries, then each model's cards.
