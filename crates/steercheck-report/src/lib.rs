@@ -8,7 +8,7 @@ mod page;
 use serde::Serialize;
 use steercheck_eval::Record;
 use steercheck_eval::across::{self, Beside, Cell, Heat, Overall, Pair, Recoveries, Split, TaskGain};
-use steercheck_eval::card::{self, CardError};
+use steercheck_eval::card::{self, CardError, Subject};
 
 use figure::Figure;
 
@@ -39,10 +39,17 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// Of records, with what `summaries` makes of their cells.
-    pub fn new(records: &'a [Record], summaries: impl FnOnce(&[Cell]) -> Summaries) -> Result<Self, CardError> {
+    /// Of records, with what `summaries` makes of their cells. All are judged, as verdicts are corrected over a model's cells; those that
+    /// `shows` wants are shown.
+    pub fn new(
+        records: &'a [Record],
+        shows: impl Fn(&Subject) -> bool,
+        summaries: impl FnOnce(&[Cell]) -> Summaries,
+    ) -> Result<Self, CardError> {
         let groups = card::groups(records);
         let cells = across::cells_of(&groups)?;
+        let shown = cells.into_iter().zip(groups).filter(|(cell, _)| shows(&cell.card.measured.subject));
+        let (cells, groups): (Vec<Cell>, Vec<Vec<&Record>>) = shown.unzip();
         let summaries = summaries(&cells);
         Ok(Self { cells, groups, summaries })
     }
@@ -61,13 +68,13 @@ impl<'a> Report<'a> {
     pub fn figures(&self) -> Vec<Figure> {
         let mut out = self.over_all();
         for (i, (cell, records)) in self.cells.iter().zip(&self.groups).enumerate() {
-            out.extend(figures::of_card(cell, records, &figures::card_id(cell, i)));
+            out.extend(figures::card::of_card(cell, records, &figures::card_id(cell, i)));
         }
         out
     }
 
     fn over_all(&self) -> Vec<Figure> {
-        figures::over_all(&self.cells, &self.summaries.heat, &self.sources())
+        figures::over_models::all(self)
     }
 
     /// The page.

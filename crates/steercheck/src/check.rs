@@ -30,6 +30,7 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
         summary,
         records: &records,
         cards: &of_store::judged(&whole),
+        cells: whole.cells(),
         not_run: &not_run,
         out: &options.out,
         page: of_store::write_page(&whole, &options.out)?,

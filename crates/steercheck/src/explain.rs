@@ -15,6 +15,7 @@ use crate::error::CliError;
 use crate::examine::{Keep, sizes};
 use crate::models::{self, print};
 use crate::progress::line;
+use crate::report::of_store;
 use crate::sources::asked;
 use crate::tables::Flush::{Left, Right};
 use crate::tables::{Format, Table, csv};
@@ -38,6 +39,7 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     let keep = Keep { conformance: &conformance, out: &options.out };
     let variants = variants(&model, &tokenizer)?;
     let mut tables = Vec::with_capacity(tasks.len());
+    let mut all: Vec<Record> = Vec::new();
     for task in tasks {
         let mut found: Vec<(Variant, Vec<Record>)> = Vec::with_capacity(variants.len());
         for variant in &variants {
@@ -45,7 +47,9 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
             found.push((*variant, records(&model, &tokenizer, task, variant, options, &keep)?));
         }
         tables.push(explain(&found)?);
+        all.extend(found.into_iter().flat_map(|(_, records)| records));
     }
+    let page = of_store::write_page(&of_store::report_of(&all)?, &options.out)?;
     let text = match options.format {
         _ if options.json => json(&tables)?,
         Format::Json => json(&tables)?,
@@ -57,7 +61,8 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
             let summary = report::summary(&model.info, Some(&tokenizer));
             let took = format!("took       {:.1} s from opening the model file", started.elapsed().as_secs_f64());
             let verified = format!("verified   {}", verify::in_a_line(&conformance));
-            format!("{summary}{verified}\n\n{}\n{took}\n", tables.join("\n"))
+            let report = format!("report     {}", page.display());
+            format!("{summary}{verified}\n\n{}\n{report}\n{took}\n", tables.join("\n"))
         }
     };
     print(&text)

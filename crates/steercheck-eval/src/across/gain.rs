@@ -105,6 +105,8 @@ pub struct Pair {
     pub tasks: usize,
     /// Mean gains, base and tuned.
     pub gains: [f64; 2],
+    /// The same with their intervals over tasks; none of a single task.
+    pub intervals: [Option<Estimate>; 2],
     /// Tasks on which the tuned one gains more, and less.
     pub better: usize,
     /// Less.
@@ -232,22 +234,29 @@ pub fn pairs(cells: &[Cell], tuned_from: &dyn Fn(&str) -> Option<String>) -> Vec
             if both.is_empty() {
                 continue;
             }
-            let mean = |i: usize| both.iter().map(|gains| gains[i]).sum::<f64>() / both.len() as f64;
+            let average = |i: usize| both.iter().map(|gains| gains[i]).sum::<f64>() / both.len() as f64;
             let better = both.iter().filter(|[base, tuned]| tuned > base).count();
             let worse = both.iter().filter(|[base, tuned]| tuned < base).count();
-            let gains = [mean(0), mean(1)];
+            let gains = [average(0), average(1)];
+            let interval = |i: usize| over_tasks(&both.iter().map(|gains| gains[i]).collect::<Vec<_>>());
             out.push(Pair {
                 method: method.clone(),
                 base,
                 tuned: tuned.clone(),
                 tasks: both.len(),
                 gains,
+                intervals: [interval(0), interval(1)],
                 better,
                 worse,
             });
         }
     }
     out
+}
+
+fn over_tasks(gains: &[f64]) -> Option<Estimate> {
+    let bootstrap = Bootstrap { level: LEVEL, ..Bootstrap::default() };
+    if gains.len() > 1 { mean(gains, None, &bootstrap).ok() } else { None }
 }
 
 fn effect(cell: &Cell) -> f64 {

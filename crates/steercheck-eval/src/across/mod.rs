@@ -5,13 +5,17 @@
 mod beside;
 mod gain;
 mod recovery;
+mod task_group;
 
 pub use beside::{Beside, beside};
 pub use gain::{Gain, Overall, Pair, Split, TaskGain, by_method, by_task, named, pairs, splits};
-pub use recovery::{Heat, HeatRow, Recoveries, Way, heat, recoveries};
+pub use recovery::{Heat, HeatRow, Recoveries, Way, heat, recoveries, recovery_by_heads};
+pub use task_group::task_group;
+
+use std::collections::BTreeMap;
 
 use crate::card::{self, Card, CardError};
-use crate::record::{Point, Record, Setting, Value};
+use crate::record::{Point, Record, Setting, Shots, Value};
 
 /// A card with what its records say besides.
 #[derive(Debug, Clone)]
@@ -22,12 +26,31 @@ pub struct Cell {
     pub family: String,
     /// Its parameters.
     pub parameters: u64,
+    /// Its blocks.
+    pub blocks: usize,
     /// Whether a BOS token stands before every prompt.
     pub adds_bos: bool,
     /// Accuracy at every setting, on the items that the protocol reports: seeds averaged.
     pub grid: Vec<(Setting, f64)>,
     /// Accuracy with five demonstrations, and the items behind it; none where it was not asked.
     pub five_shot: Option<(f64, usize)>,
+    /// Accuracy of the unsteered model by number of demonstrations, ascending; of the first seed.
+    pub shots: Vec<(usize, f64)>,
+}
+
+impl Cell {
+    /// The best accuracy at every residual of the grid, ascending: over the other axes, seen with hindsight. Empty where nothing is chosen by
+    /// residual.
+    pub fn by_residual(&self) -> Vec<(usize, f64)> {
+        let mut best: BTreeMap<usize, f64> = BTreeMap::new();
+        for (setting, share) in &self.grid {
+            if let Some(at) = setting.at() {
+                let most = best.entry(at).or_insert(0.0);
+                *most = most.max(*share);
+            }
+        }
+        best.into_iter().collect()
+    }
 }
 
 /// The cells of some records, in the order of their cards.
@@ -42,9 +65,11 @@ pub fn cells_of(groups: &[Vec<&Record>]) -> Result<Vec<Cell>, CardError> {
         Cell {
             family: first.about.model.family.clone(),
             parameters: first.about.model.parameters,
+            blocks: first.about.model.blocks,
             adds_bos: first.plan.tokenizer.special_tokens.starts_with("BOS"),
             grid: grid(&card, group),
             five_shot: five_shot(&card, first),
+            shots: shots(&card, first),
             card,
         }
     };
@@ -75,6 +100,18 @@ fn five_shot(card: &Card, record: &Record) -> Option<(f64, usize)> {
     let of_shots = asked.map(|shots| (shots.hits as f64 / n.max(1) as f64, n));
     let five = record.plan.method.options.get("demonstrations") == Some(&Value::Count(5));
     of_shots.or_else(|| card.measured.few_shot.filter(|_| five).map(|few| (few.point, n)))
+}
+
+/// What was asked with several numbers of demonstrations, or the two arms without and with them.
+fn shots(card: &Card, record: &Record) -> Vec<(usize, f64)> {
+    let m = &card.measured;
+    let of_shots = |shots: &Shots| (shots.demonstrations, shots.hits as f64 / record.plan.counts.test.max(1) as f64);
+    let mut out: BTreeMap<usize, f64> = record.results.shots.iter().map(of_shots).collect();
+    if let (Some(few), Some(Value::Count(n))) = (m.few_shot, record.plan.method.options.get("demonstrations")) {
+        out.entry(*n).or_insert(few.point);
+        out.entry(0).or_insert(m.zero_shot.point);
+    }
+    out.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The study's tables: how many cells recover how much of the few-shot accuracy, and the heat map of models × tasks.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::Cell;
@@ -90,6 +92,23 @@ pub fn recoveries(cells: &[Cell]) -> Vec<Recoveries> {
 /// Whether a cell is the method's own and not a placebo's in its place.
 fn is_method(cell: &Cell) -> bool {
     cell.card.measured.subject.presented.is_none()
+}
+
+/// By number of heads, ascending, the best share of the few-shot accuracy over residuals, at strength 1 or over strengths, too; empty of
+/// a cell without heads or without few-shot hits.
+pub fn recovery_by_heads(cell: &Cell, at_one: bool) -> Vec<(u64, f64)> {
+    let way = if at_one { Way::FunctionVectorsDefault } else { Way::FunctionVectorsSearch };
+    let Some(few) = cell.card.measured.few_shot.map(|few| few.point).filter(|few| *few > 0.0) else {
+        return Vec::new();
+    };
+    let mut best: BTreeMap<u64, f64> = BTreeMap::new();
+    for (setting, share) in cell.grid.iter().filter(|(s, _)| way.takes(&cell.card.measured.subject.method, s)) {
+        if let Some(Value::Count(heads)) = setting.0.get("heads") {
+            let most = best.entry(*heads as u64).or_insert(0.0);
+            *most = most.max(share / few);
+        }
+    }
+    best.into_iter().collect()
 }
 
 /// The study's heat map: the share of the few-shot accuracy that steering recovers.

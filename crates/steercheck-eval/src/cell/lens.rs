@@ -78,6 +78,7 @@ impl LensCell {
             side_effects: None,
         };
         let about = About {
+            machine: Some(About::machine()),
             program: About::program(),
             model: subject.model.info.clone(),
             task: task.info,

@@ -57,9 +57,21 @@ pub struct About {
     pub wrong_task: Option<String>,
     /// The profile that set the counts: `quick`, `standard`, `study`.
     pub profile: String,
+    /// What it was computed on: system, architecture, processor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
 }
 
 impl About {
+    /// System, architecture and, where the system tells it, the processor's name. Nothing by which one machine could be told from another
+    /// of its kind.
+    pub fn machine() -> String {
+        let names = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let named = |line: &str| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_string());
+        let processor = names.lines().find_map(named).map_or_else(String::new, |name| format!(", {name}"));
+        format!("{} {}{processor}", std::env::consts::OS, std::env::consts::ARCH)
+    }
+
     /// The program and its version.
     pub fn program() -> String {
         format!("steercheck {}", env!("CARGO_PKG_VERSION"))

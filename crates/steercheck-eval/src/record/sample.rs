@@ -82,6 +82,7 @@ fn arm(name: &str, hits: &[bool]) -> Arm {
 
 fn about(task: &str) -> About {
     About {
+        machine: None,
         program: About::program(),
         model: ModelInfo {
             name: "tiny".into(),

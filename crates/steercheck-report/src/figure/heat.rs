@@ -32,13 +32,21 @@ pub enum Shades {
     Around(f64),
 }
 
-/// Up to so many columns have their numbers in the cells.
-const ROOMY: usize = 16;
+/// Up to so many columns are wide, and up to so many have their names and numbers.
+const WIDE: usize = 16;
+const ROOMY: usize = 40;
 
 impl Heat {
     pub(super) fn draw(&self) -> (Svg, [f64; 2]) {
         let roomy = self.columns.len() <= ROOMY;
-        let (cell, row) = if roomy { (44.0, 20.0) } else { (560.0 / self.columns.len() as f64, 11.0) };
+        let (cell, row) = if self.columns.len() <= WIDE {
+            (44.0, 20.0)
+        } else if roomy {
+            (27.0, 18.0)
+        } else {
+            (560.0 / self.columns.len() as f64, 11.0)
+        };
+        let short = |value: f64| if cell > 40.0 { short(value) } else { tick(value.round()) };
         let left = 24.0 + self.rows.iter().map(|name| width_of(name)).fold(0.0, f64::max);
         let tall = if roomy { self.columns.iter().map(|name| width_of(name)).fold(0.0, f64::max) } else { 12.0 };
         let slanted = roomy && tall > cell;
@@ -49,7 +57,7 @@ impl Heat {
             top + row * self.rows.len() as f64 + 22.0,
         ];
         let mut svg = Svg::default();
-        // Where columns are many, every fifth is named.
+        // Where columns are many, every so manieth is named.
         let named = if roomy { 1 } else { self.columns.len().div_ceil(12) };
         for (i, name) in self.columns.iter().enumerate().step_by(named) {
             let middle = left + (i as f64 + 0.5) * cell;
@@ -71,7 +79,7 @@ impl Heat {
                 };
                 let (colour, dark) = self.shades.of(*value);
                 let says = format!("{name}, {column}: {} {}", tick(*value), self.unit);
-                svg.rect("cell", &format!("fill:{colour}"), place, [cell, row], &says);
+                svg.rect("cell", &colour, place, [cell, row], &says);
                 if roomy {
                     let class = if dark { "ondark" } else { "onlight" };
                     svg.text(class, [place[0] + cell / 2.0, at + row / 2.0 + 4.0], Anchor::Middle, &short(*value));

@@ -59,6 +59,23 @@ pub struct Mark {
     pub y: f64,
 }
 
+/// Drawings of more points than this have curves without dots; their numbers stand beside them.
+const DOTS: usize = 400;
+
+impl Series {
+    /// Its highest point, in words.
+    fn most(&self) -> String {
+        let most = self.points.iter().max_by(|a, b| a.y.total_cmp(&b.y).then(b.x.total_cmp(&a.x)));
+        most.map_or_else(String::new, |p| format!("{}: most {} at {}", self.name, rounded(p.y), tick(p.x)))
+    }
+}
+
+/// A value with four digits or so.
+fn rounded(value: f64) -> String {
+    let scale = if value.abs() >= 10.0 { 10.0 } else { 1000.0 };
+    tick((value * scale).round() / scale)
+}
+
 const LEFT: f64 = 46.0;
 const BOTTOM: f64 = 36.0;
 const GAP: f64 = 14.0;
@@ -80,6 +97,7 @@ impl Lines {
         let (low, high) = across.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
         let values = if low <= high { [low, high] } else { [0.0, 1.0] };
         let mut svg = Svg::default();
+        let dotted = points().count() <= DOTS;
         self.legend(&mut svg);
         for (i, panel) in self.panels.iter().enumerate() {
             let left = LEFT + (i % columns) as f64 * (width + GAP);
@@ -92,7 +110,7 @@ impl Lines {
             };
             let outer = [i % columns == 0, i + columns >= self.panels.len()];
             frame(&mut svg, [&x, &y], [left, top, width, height], outer);
-            panel.draw(&mut svg, [&x, &y], [left, left + width]);
+            panel.draw(&mut svg, [&x, &y], [left, left + width], dotted);
             svg.text("title", [left, top - 4.0], Anchor::Start, &panel.title);
         }
         let middle = [(size[0] - LEFT) / 2.0 + LEFT, (size[1] - BOTTOM) / 2.0];
@@ -152,7 +170,7 @@ fn frame(svg: &mut Svg, [x, y]: [&Scale; 2], [left, top, width, height]: [f64; 4
 }
 
 impl Panel {
-    fn draw(&self, svg: &mut Svg, [x, y]: [&Scale; 2], [left, right]: [f64; 2]) {
+    fn draw(&self, svg: &mut Svg, [x, y]: [&Scale; 2], [left, right]: [f64; 2], dotted: bool) {
         for mark in &self.marks {
             let at = y.place(mark.y);
             svg.line("mark", [left, at], [right, at]);
@@ -167,15 +185,17 @@ impl Panel {
                 let upper = ends.iter().rev().map(|(p, ends)| place(p, ends[1]));
                 svg.area(&format!("band {class}"), &lower.chain(upper).collect::<Vec<_>>());
             }
-            svg.path(&format!("curve {class}"), &series.points.iter().map(|p| place(p, p.y)).collect::<Vec<_>>());
-            for p in &series.points {
-                let interval =
-                    p.interval.map_or_else(String::new, |[low, high]| format!(" [{}, {}]", tick(low), tick(high)));
+            let points: Vec<[f64; 2]> = series.points.iter().map(|p| place(p, p.y)).collect();
+            svg.path(&format!("curve {class}"), &points, &series.most());
+            for p in series.points.iter().filter(|_| dotted) {
+                let interval = p
+                    .interval
+                    .map_or_else(String::new, |[low, high]| format!(" [{}, {}]", rounded(low), rounded(high)));
                 svg.dot(
                     &class,
                     place(p, p.y),
                     2.0,
-                    &format!("{}, {}: {}{interval}", series.name, tick(p.x), tick(p.y)),
+                    &format!("{}, {}: {}{interval}", series.name, tick(p.x), rounded(p.y)),
                 );
             }
         }

@@ -4,6 +4,7 @@
 //! needs JavaScript.
 
 mod bars;
+mod files;
 mod forest;
 mod heat;
 mod lines;
@@ -11,6 +12,7 @@ pub mod scale;
 pub mod svg;
 
 pub use bars::Bars;
+pub use files::FigureError;
 pub use forest::{Forest, ForestRow};
 pub use heat::{Heat, Shades};
 pub use lines::{Lines, Mark, Panel, Point, Series};

@@ -30,6 +30,11 @@ pub enum Anchor {
     End,
 }
 
+/// What an element says when it is pointed at.
+fn told(says: &str) -> String {
+    if says.is_empty() { String::new() } else { format!("<title>{}</title>", escaped(says)) }
+}
+
 /// A drawing that grows.
 #[derive(Debug, Default)]
 pub struct Svg {
@@ -49,10 +54,11 @@ impl Svg {
         let _ = write!(self.body, r#"<line class="{class}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>"#);
     }
 
-    /// A line through points.
-    pub fn path(&mut self, class: &str, points: &[[f64; 2]]) {
+    /// A line through points; `says` may be empty.
+    pub fn path(&mut self, class: &str, points: &[[f64; 2]], says: &str) {
         let text: Vec<String> = points.iter().map(|[x, y]| format!("{},{}", n(*x), n(*y))).collect();
-        let _ = write!(self.body, r#"<polyline class="{class}" points="{}"/>"#, text.join(" "));
+        let says = told(says);
+        let _ = write!(self.body, r#"<polyline class="{class}" points="{}">{says}</polyline>"#, text.join(" "));
     }
 
     /// An area.
@@ -64,19 +70,18 @@ impl Svg {
     /// A dot that tells its numbers.
     pub fn dot(&mut self, class: &str, [x, y]: [f64; 2], radius: f64, says: &str) {
         let (x, y, r) = (n(x), n(y), n(radius));
-        let says = escaped(says);
-        let _ =
-            write!(self.body, r#"<circle class="{class}" cx="{x}" cy="{y}" r="{r}"><title>{says}</title></circle>"#);
+        let says = told(says);
+        let _ = write!(self.body, r#"<circle class="{class}" cx="{x}" cy="{y}" r="{r}">{says}</circle>"#);
     }
 
-    /// A rectangle that tells its numbers; `style` may be empty.
-    pub fn rect(&mut self, class: &str, style: &str, [x, y]: [f64; 2], [width, height]: [f64; 2], says: &str) {
+    /// A rectangle that tells its numbers; `fill` may be empty, where the class has a colour.
+    pub fn rect(&mut self, class: &str, fill: &str, [x, y]: [f64; 2], [width, height]: [f64; 2], says: &str) {
         let (x, y, width, height) = (n(x), n(y), n(width), n(height));
-        let style = if style.is_empty() { String::new() } else { format!(r#" style="{}""#, escaped(style)) };
-        let says = if says.is_empty() { String::new() } else { format!("<title>{}</title>", escaped(says)) };
+        let fill = if fill.is_empty() { String::new() } else { format!(r#" fill="{}""#, escaped(fill)) };
+        let says = told(says);
         let _ = write!(
             self.body,
-            r#"<rect class="{class}"{style} x="{x}" y="{y}" width="{width}" height="{height}">{says}</rect>"#
+            r#"<rect class="{class}"{fill} x="{x}" y="{y}" width="{width}" height="{height}">{says}</rect>"#
         );
     }
 
@@ -103,13 +108,14 @@ impl Svg {
     /// The whole drawing. `style` is what a page says otherwise.
     pub fn finish(self, [width, height]: [f64; 2], title: &str, describes: &str, style: Option<&str>) -> String {
         // In a page, a text is about as large as the page's own; narrow screens scroll rather than shrink it away.
-        let fit = format!(r#" style="max-width:{}px;min-width:{}px""#, n(1.2 * width), n(0.8 * width));
+        let scale = if style.is_none() { 1.15 } else { 1.0 };
+        let size = format!(r#" width="{}" height="{}""#, n(scale * width), n(scale * height));
         let (width, height) = (n(width), n(height));
+        let stop = if title.ends_with(['?', '.', '!']) { "" } else { "." };
         let (title, describes) = (escaped(title), escaped(describes));
         let style = style.map_or_else(String::new, |style| format!("<style>{style}</style>"));
-        let size = if style.is_empty() { fit } else { format!(r#" width="{width}" height="{height}""#) };
         format!(
-            r#"<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{title}. {describes}" viewBox="0 0 {width} {height}"{size}>{style}{}</svg>"#,
+            r#"<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{title}{stop} {describes}" viewBox="0 0 {width} {height}"{size}>{style}{}</svg>"#,
             self.body
         )
     }

@@ -5,11 +5,11 @@ use steercheck_eval::Record;
 use steercheck_eval::across::Cell;
 use steercheck_stats::Estimate;
 
-use super::{drawn, items, percent, points};
+use super::{Depth, drawn, items, percent, points};
 use crate::{figures, method_name};
 
 /// The card's section, closed until it is asked for.
-pub(super) fn article(cell: &Cell, records: &[&Record], id: &str) -> Markup {
+pub(super) fn article(cell: &Cell, records: &[&Record], id: &str, depth: Depth) -> Markup {
     let m = &cell.card.measured;
     let subject = &m.subject;
     let verdict = cell.card.verdict.map_or("not judged", |v| v.text());
@@ -22,9 +22,13 @@ pub(super) fn article(cell: &Cell, records: &[&Record], id: &str) -> Markup {
                 }
                 p { (cell.card.reason) }
                 @if let Some(placebo) = &subject.presented { p { "In the method's place, " (placebo) " was run." } }
-                (numbers(cell))
-                @for figure in figures::of_card(cell, records, id) { (drawn(&figure)) }
-                (items::table(records, id))
+                @if depth >= Depth::Numbers { (numbers(cell)) }
+                @if depth < Depth::Whole {
+                    p class="caveat" { "Left out here, where cells are many: its figures and items. "
+                        code { "steercheck report STORE --out FOLDER --models " (subject.model) " --tasks " (subject.task) } " shows them." }
+                }
+                @if depth == Depth::Whole { @for figure in figures::card::of_card(cell, records, id) { (drawn(&figure)) }
+                (items::table(records, id)) }
             }
         }
     }

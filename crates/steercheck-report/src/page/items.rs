@@ -7,11 +7,13 @@ use steercheck_eval::record::Arm;
 /// Items at either end that stand in the page.
 const SHOWN: usize = 20;
 
-/// What an arm said to an item, and how probable its right answer was, in nats.
+/// What an arm said to an item, and how probable the right answer was, in nats.
 struct Said {
     text: String,
     hit: bool,
     log_prob: f64,
+    /// The same for people.
+    weight: String,
 }
 
 /// A table of the items of the first seed; nothing where the arms were asked different items.
@@ -24,6 +26,12 @@ pub(super) fn table(records: &[&Record], id: &str) -> Markup {
     let n = record.results.items.test.len();
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|a, b| change(*a).total_cmp(&change(*b)).then(a.cmp(b)));
+    let scored = !with.scored.is_empty();
+    let (what, what_changes) = if scored {
+        ("the score of the best answer, in nats, against the highest of the false ones", "the best answer's score")
+    } else {
+        ("the probability of the right one", "the right answer's log-probability")
+    };
     let left_out = n.saturating_sub(2 * SHOWN);
     if left_out > 0 {
         order.drain(SHOWN..n - SHOWN);
@@ -35,7 +43,9 @@ pub(super) fn table(records: &[&Record], id: &str) -> Markup {
             div class="wide" tabindex="0" role="group" aria-label="Items" {
                 table id={ (id) "-items" } {
                     caption {
-                        "First seed (" (record.plan.seed) "). Change: of the right answer's log-probability, in nats."
+                        "First seed (" (record.plan.seed) ")." @if let Some(template) = record.plan.method.options.get("template") {
+                            " Prompts in the template " (template) "." }
+                        " Below each answer: " (what) ". Change: of " (what_changes) ", in nats."
                         @if left_out > 0 { " " (left_out) " items between the ends are left out; `steercheck store export` has all." }
                     }
                     thead { tr {
@@ -61,7 +71,7 @@ fn cell(said: &Said) -> Markup {
     let mark = if said.hit { "✓" } else { "✗" };
     html! {
         td class=(if said.hit { "hit" } else { "miss" }) {
-            (mark) " " (said.text) " " small { (format!("{:.2} nats", said.log_prob).replace('-', "−")) }
+            (mark) " " (said.text) " " small { (said.weight) }
         }
     }
 }
@@ -69,12 +79,24 @@ fn cell(said: &Said) -> Markup {
 /// What an arm made of an item, whether answers are generated or scored.
 fn said(arm: &Arm, i: usize) -> Said {
     if let Some(o) = arm.outcomes.get(i) {
-        return Said { text: o.text.clone(), hit: o.hit, log_prob: o.answer_log_prob };
+        let weight = probability(o.answer_log_prob);
+        return Said { text: o.text.clone(), hit: o.hit, log_prob: o.answer_log_prob, weight };
     }
-    let scored = arm.scored.get(i);
-    Said {
-        text: String::new(),
-        hit: scored.is_some_and(|o| o.hit),
-        log_prob: scored.and_then(|o| o.scores.first().copied()).unwrap_or(f64::NAN),
+    let Some((hit, best, others)) =
+        arm.scored.get(i).and_then(|o| Some((o.hit, o.scores.split_first()?))).map(|(hit, (b, o))| (hit, *b, o))
+    else {
+        return Said { text: String::new(), hit: false, log_prob: f64::NAN, weight: "–".into() };
+    };
+    let highest = others.iter().copied().reduce(f64::max);
+    let against = highest.map_or_else(String::new, |other| format!(" against {other:.2}"));
+    Said { text: String::new(), hit, log_prob: best, weight: format!("{best:.2}{against}").replace('-', "−") }
+}
+
+/// A probability with two digits.
+fn probability(log_prob: f64) -> String {
+    match log_prob.exp() {
+        p if p >= 0.1 => format!("{:.0} %", 100.0 * p),
+        p if p >= 0.001 => format!("{:.1} %", 100.0 * p),
+        _ => "< 0.1 %".into(),
     }
 }

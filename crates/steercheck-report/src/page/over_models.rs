@@ -1,10 +1,10 @@
 //! Summaries over models as tables.
 
 use maud::{Markup, html};
-use steercheck_eval::across::{Gain, named};
+use steercheck_eval::across::{Cell, Gain, named};
 
 use super::{percent, points};
-use crate::{Summaries, method_name};
+use crate::{Report, method_name};
 
 /// A table: caption, heads, rows. The first cell of a row heads it.
 fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> Markup {
@@ -36,8 +36,21 @@ fn of_gain(gain: &Gain) -> Vec<String> {
     ]
 }
 
+/// `DoLa` on every model.
+fn dola(report: &Report<'_>) -> Vec<Vec<String>> {
+    let row = |cell: &Cell| {
+        let m = &cell.card.measured;
+        let chosen = m.settings.first().map(ToString::to_string).unwrap_or_default();
+        let mut row = vec![m.subject.task.clone(), m.subject.model.clone(), m.n.to_string()];
+        row.extend([percent(&m.zero_shot), percent(&m.steered), points(&m.effect), chosen]);
+        row
+    };
+    report.cells.iter().filter(|cell| cell.card.measured.subject.method == "dola").map(row).collect()
+}
+
 /// All of them; those that have nothing to show are left out.
-pub(super) fn tables(all: &Summaries) -> Markup {
+pub(super) fn tables(report: &Report<'_>) -> Markup {
+    let all = &report.summaries;
     let name = |method: &str| named(method, method_name);
     let joined = |first: Vec<String>, gain: &Gain| first.into_iter().chain(of_gain(gain)).collect::<Vec<_>>();
     let methods: Vec<_> = all.methods.iter().map(|m| joined(vec![name(&m.method)], &m.gain)).collect();
@@ -78,6 +91,7 @@ pub(super) fn tables(all: &Summaries) -> Markup {
         (table("Models by what they are", &["method", "by", "kind", "models", "cells", "gain", "better / worse", "p", "recover ≥ 90 %"], &all.splits.iter().map(split).collect::<Vec<_>>()))
         (table("Tuned models beside those they were tuned from: mean gains in points", &["method", "pre-trained", "tuned", "tasks", "gain", "gain, tuned", "better / worse"], &all.pairs.iter().map(pair).collect::<Vec<_>>()))
         (table("Cells that recover at least so much of the few-shot accuracy", &["method", "setting", "cells", "≥ 50 %", "≥ 75 %", "≥ 90 %", "≥ 100 %"], &recoveries))
+        (table("DoLa: per cent right of n questions with 95 % intervals, and the bucket, α and log-softmax chosen", &["questions", "model", "n", "unsteered", "DoLa", "gain", "chosen"], &dola(report)))
         (table("Measured beside published, per cent", &["model", "method", "task", "figure", "published", "measured", "difference", "inside"], &all.beside.iter().map(beside).collect::<Vec<_>>()))
     }
 }

@@ -35,8 +35,12 @@ pub(super) fn tables(report: &Report<'_>) -> Markup {
     let mut programs: Vec<&str> = records().map(|record| record.about.program.as_str()).collect();
     programs.sort_unstable();
     programs.dedup();
+    let mut machines: Vec<&str> = records().filter_map(|record| record.about.machine.as_deref()).collect();
+    machines.sort_unstable();
+    machines.dedup();
+    let machines = if machines.is_empty() { String::new() } else { format!(" on {}", machines.join("; ")) };
     html! {
-        p { (records().count()) " records of " (programs.join(", ")) "; computing them took " (format!("{:.1}", seconds / 60.0)) " minutes. Everything here is made from them \
+        p { (records().count()) " records of " (programs.join(", ")) "; computing them took " (format!("{:.1}", seconds / 60.0)) " minutes" (machines) ". Everything here is made from them \
             alone: `steercheck store verify` checks their hashes, and the same records give the same page." }
         div class="wide" tabindex="0" role="group" aria-label="Models" { table {
             caption { "Models" }
@@ -73,7 +77,39 @@ pub(super) fn tables(report: &Report<'_>) -> Markup {
                 } }
             } }
         }
+        h3 { "Commands" }
+        p { "These run the same cells again, on the same items with the same seeds; task files are named by what they are called." }
+        pre tabindex="0" { @for command in commands(report) { (command) "\n" } }
         h3 { "To cite" }
         ul { li { (CITATION) } @for (name, paper) in &METHODS { li { (name) ": " (paper) } } }
     }
+}
+
+/// A command per model, method, protocol, profile and number of seeds.
+fn commands(report: &Report<'_>) -> Vec<String> {
+    let mut out: BTreeMap<[String; 5], Vec<&str>> = BTreeMap::new();
+    for cell in &report.cells {
+        let (m, subject) = (&cell.card.measured, &cell.card.measured.subject);
+        let method = match subject.method.as_str() {
+            "task-vector" => "tv",
+            "function-vector" => "fv",
+            "dola" => "dola",
+            // Which file a given vector is of, records do not say.
+            _ => continue,
+        };
+        let seed = m.seeds.iter().min().copied().unwrap_or_default();
+        let seed = if seed == 0 { String::new() } else { format!(" --seed {seed}") };
+        let key = [&subject.model, method, &subject.protocol, &subject.profile, &seed].map(ToString::to_string);
+        let tasks = out.entry(key).or_default();
+        if !tasks.contains(&subject.task.as_str()) {
+            tasks.push(&subject.task);
+        }
+    }
+    let command = |([model, method, protocol, profile, seed], tasks): ([String; 5], Vec<&str>)| {
+        let tasks = tasks.join(",");
+        format!(
+            "steercheck check {model} --methods {method} --tasks {tasks} --protocol {protocol} --profile {profile}{seed}"
+        )
+    };
+    out.into_iter().map(command).collect()
 }

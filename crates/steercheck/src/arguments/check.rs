@@ -109,6 +109,17 @@ pub(crate) enum MethodName {
     Dola,
 }
 
+impl MethodName {
+    /// What records call it.
+    pub(crate) fn in_records(self) -> &'static str {
+        match self {
+            Self::Tv => "task-vector",
+            Self::Fv => "function-vector",
+            Self::Dola => "dola",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnOff {
     On,

@@ -16,8 +16,8 @@ pub(crate) use models::{
     BenchCommand, BenchDolaOptions, BenchOptions, Dtype, GetOptions, ListOptions, Loading, ModelsCommand, VerifyOptions,
 };
 pub(crate) use studies::{
-    ExportName, PublishedOptions, ReportOptions, StoreCommand, StoreExportOptions, StoreOptions, StudyCommand,
-    StudyPlanOptions, StudyRunOptions, StudyStatusOptions, StudySubmitOptions,
+    ExportName, FigureName, PublishedOptions, ReportOptions, StoreCommand, StoreExportOptions, StoreOptions,
+    StudyCommand, StudyPlanOptions, StudyRunOptions, StudyStatusOptions, StudySubmitOptions,
 };
 use studies::{PUBLISHED_HELP, REPORT_HELP};
 pub(crate) use text::{ActingAt, GenerateOptions, LensOptions};

@@ -130,6 +130,8 @@ pub(crate) struct StoreExportOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FigureName {
     Svg,
+    Png,
+    Pdf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -141,7 +143,7 @@ pub(crate) enum ExportName {
 pub(super) const REPORT_HELP: &str = "\
 Examples:
   steercheck report laptop --format md
-  steercheck report laptop --out report --figures svg";
+  steercheck report laptop --out report --figures svg,png,pdf";
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportOptions {
@@ -150,9 +152,25 @@ pub(crate) struct ReportOptions {
     /// Write one HTML file, report.html, into this folder instead of printing
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-    /// Write every figure beside it, with its numbers as CSV: `svg`
-    #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, requires = "out")]
-    pub(crate) figures: Option<FigureName>,
+    /// Write every figure beside it, with its numbers as CSV: `svg`, `png`, `pdf`, separated by commas
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "FORMS",
+        hide_possible_values = true,
+        requires = "out"
+    )]
+    pub(crate) figures: Vec<FigureName>,
+    /// Show these models only, as the report names them, separated by commas [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) models: Vec<String>,
+    /// Show these methods only: `tv`, `fv`, `dola` [default: all]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME", hide_possible_values = true)]
+    pub(crate) methods: Vec<MethodName>,
+    /// Show these tasks only [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) tasks: Vec<String>,
     /// `text` (default), `md`, `csv` (the cards, every number), `json`, `latex`
     #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, hide_default_value = true, default_value_t = Format::Text)]
     pub(crate) format: Format,

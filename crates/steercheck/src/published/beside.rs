@@ -5,7 +5,7 @@ use std::path::Path;
 use steercheck_eval::across::{self, Beside};
 use steercheck_eval::published::CITATION;
 
-use crate::arguments::{MethodName, PublishedOptions};
+use crate::arguments::PublishedOptions;
 use crate::error::CliError;
 use crate::models::print;
 use crate::report::of_store::{published_name, stored};
@@ -20,13 +20,8 @@ const NOTE: &str = "inside: whether the published figure lies in the measured on
 pub(super) fn run(options: &PublishedOptions, store: &Path) -> Result<(), CliError> {
     let cells = across::cells(&stored(store)?)?;
     let wanted = |row: &Beside| {
-        let method = match options.method {
-            None => true,
-            Some(MethodName::Tv) => row.method == "task-vector",
-            Some(MethodName::Fv) => row.method == "function-vector",
-            Some(MethodName::Dola) => row.method == "dola",
-        };
-        method && options.model.as_ref().is_none_or(|model| row.model == *model)
+        options.method.is_none_or(|method| row.method == method.in_records())
+            && options.model.as_ref().is_none_or(|model| row.model == *model)
     };
     let rows: Vec<Beside> = across::beside(&cells, &published_name).into_iter().filter(wanted).collect();
     if rows.is_empty() {

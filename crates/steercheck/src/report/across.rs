@@ -1,6 +1,6 @@
 //! Summaries over models and tasks as tables.
 
-use steercheck_eval::across::{Gain, Heat, Overall, Pair, Recoveries, Split, TaskGain, named};
+use steercheck_eval::across::{Cell, Gain, Heat, Overall, Pair, Recoveries, Split, TaskGain, named};
 use steercheck_eval::card::Verdict;
 use steercheck_eval::published::RECOVERIES;
 
@@ -159,5 +159,55 @@ pub(super) fn heat(map: &Heat) -> TableOf<'_> {
         head: std::iter::once(("model", Left)).chain(tasks).collect(),
         rows: map.rows.iter().map(row).collect(),
         note: String::new(),
+    }
+}
+
+/// Accuracy by residual as a line of blocks, cell by cell.
+pub(crate) fn curves(cells: &[Cell]) -> Option<Table> {
+    let row = |cell: &Cell| {
+        let curve = cell.by_residual();
+        let m = &cell.card.measured;
+        let (at, most) = curve.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a })?;
+        let shares: Vec<f64> = curve.iter().map(|(_, share)| *share).collect();
+        // Few-shot, where it is higher, shows how far the method comes.
+        let top = m.few_shot.map_or(most, |few| few.point.max(most));
+        let mut row = vec![m.subject.model.clone(), method_name(&m.subject.method).to_string(), m.subject.task.clone()];
+        row.extend([sparkline(&shares, top), format!("{:.0}", 100.0 * most), at.to_string(), m.n.to_string()]);
+        (curve.len() > 1).then_some(row)
+    };
+    let rows: Vec<Vec<String>> = cells.iter().filter_map(row).collect();
+    let head = vec![
+        ("model", Left),
+        ("method", Left),
+        ("task", Left),
+        ("from the embeddings to the top", Left),
+        ("most,\nper cent", Right),
+        ("at", Right),
+        ("n", Right),
+    ];
+    (!rows.is_empty()).then(|| Table {
+        title: "Accuracy by the residual that is steered, at the best of the other settings".into(),
+        head,
+        rows,
+        note: "seen with hindsight; a full block is the few-shot accuracy or, where it is higher, the curve's own most"
+            .into(),
+    })
+}
+
+/// A block of an eighth to eight eighths of the height for every value.
+fn sparkline(values: &[f64], top: f64) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let block = |value: &f64| BLOCKS[((value / top.max(1e-9)).clamp(0.0, 1.0) * 7.0).round() as usize];
+    values.iter().map(block).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sparkline;
+
+    #[test]
+    fn a_curve_is_a_line_of_blocks() {
+        assert_eq!(sparkline(&[0.0, 0.25, 0.5, 1.0, 2.0], 1.0), "▁▃▅██");
+        assert_eq!(sparkline(&[0.0, 0.0], 0.0), "▁▁");
     }
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use steercheck_eval::Record;
+use steercheck_eval::across::Cell;
 use steercheck_eval::card::Card;
 use steercheck_eval::export;
 use steercheck_eval::study::NotRun;
@@ -63,6 +64,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) summary: String,
     pub(crate) records: &'a [Record],
     pub(crate) cards: &'a [Card],
+    /// The same with their curves.
+    pub(crate) cells: &'a [Cell],
     pub(crate) not_run: &'a [NotRun],
     pub(crate) out: &'a Path,
     /// The same as HTML.
@@ -94,6 +97,7 @@ pub(crate) fn lines(sign: &str, sentences: &[String]) -> String {
 fn text(run: &Finished<'_>, tables: &[Table]) -> String {
     let mut lines = vec![run.summary.clone()];
     lines.extend(tables.iter().map(|t| t.text() + "\n"));
+    lines.extend(across::curves(run.cells).map(|t| t.text() + "\n"));
     lines.extend(sentences(run).iter().map(|s| wrapped(s, 2)));
     lines.push(String::new());
     let memory = peak_memory().map_or_else(String::new, |b| format!(", peak memory {}", bytes_text(b)));

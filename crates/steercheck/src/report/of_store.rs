@@ -1,11 +1,12 @@
 //! `steercheck report`: what a store amounts to, model by model and over them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use steercheck_eval::Record;
 use steercheck_eval::across::{self, Cell};
-use steercheck_eval::card::Card;
+use steercheck_eval::card::{Card, Subject};
 use steercheck_eval::export;
 use steercheck_eval::record::write_bytes;
 use steercheck_eval::store::Store;
@@ -15,7 +16,7 @@ use steercheck_report::{Report, Summaries};
 
 use super::across as shown;
 use super::cards;
-use crate::arguments::ReportOptions;
+use crate::arguments::{FigureName, ReportOptions};
 use crate::error::CliError;
 use crate::models::print;
 use crate::tables::{Format, TableOf, csv_of, wrapped};
@@ -68,7 +69,16 @@ fn tables(all: &Summaries) -> Vec<TableOf<'_>> {
 
 /// The report of some records, with their summaries.
 pub(crate) fn report_of(records: &[Record]) -> Result<Report<'_>, CliError> {
-    Ok(Report::new(records, summaries)?)
+    Ok(Report::new(records, |_| true, summaries)?)
+}
+
+/// Whether the options ask for a cell.
+fn shows(options: &ReportOptions, subject: &Subject) -> bool {
+    let among = |names: &[String], name: &String| names.is_empty() || names.contains(name);
+    let methods: Vec<&str> = options.methods.iter().map(|method| method.in_records()).collect();
+    among(&options.models, &subject.model)
+        && among(&options.tasks, &subject.task)
+        && (methods.is_empty() || methods.contains(&subject.method.as_str()))
 }
 
 /// The cards of a report, in its order.
@@ -79,15 +89,25 @@ pub(crate) fn judged(report: &Report<'_>) -> Vec<Card> {
 /// Runs the command.
 pub(crate) fn run(options: &ReportOptions) -> Result<(), CliError> {
     let records = stored(&options.folder)?;
-    let report = report_of(&records)?;
+    let report = Report::new(&records, |subject| shows(options, subject), summaries)?;
     if report.cells().is_empty() {
         let folder = options.folder.display();
+        if options.models.len() + options.methods.len() + options.tasks.len() > 0 {
+            let names = |of: fn(&Record) -> &String| records.iter().map(of).collect::<BTreeSet<_>>();
+            let listed = |names: BTreeSet<&String>| names.into_iter().cloned().collect::<Vec<_>>().join(", ");
+            let (models, tasks) = (names(|r| &r.about.model.name), names(|r| &r.about.task.name));
+            return Err(CliError::Usage(format!(
+                "no cell in {folder} is of these models, methods and tasks; there are the models {} and the tasks {}",
+                listed(models),
+                listed(tasks)
+            )));
+        }
         return Err(CliError::Usage(format!(
             "the records in {folder} are of no method; run `steercheck check` or `study run` into it"
         )));
     }
     if let Some(out) = &options.out {
-        return written(&report, out, options.figures.is_some());
+        return written(&report, out, &options.figures);
     }
     let judged = judged(&report);
     let text = match options.format {
@@ -101,19 +121,27 @@ pub(crate) fn run(options: &ReportOptions) -> Result<(), CliError> {
             let whole = Whole { cards: &judged, summaries: report.summaries() };
             serde_json::to_string_pretty(&whole).map_err(|e| CliError::Output(e.to_string()))? + "\n"
         }
-        format => in_tables(report.summaries(), &records, &judged, format),
+        format => in_tables(&report, &records, &judged, format),
     };
     print(&text)
 }
 
 /// Writes the page and, where they are asked for, its figures.
-fn written(report: &Report<'_>, out: &Path, with_figures: bool) -> Result<(), CliError> {
+fn written(report: &Report<'_>, out: &Path, forms: &[FigureName]) -> Result<(), CliError> {
     let mut said = vec![write_page(report, out)?.display().to_string()];
-    if with_figures {
+    if !forms.is_empty() {
         let (figures, folder) = (report.figures(), out.join("figures"));
+        let failed = |e: steercheck_report::figure::FigureError| CliError::Output(e.to_string());
         for figure in &figures {
-            write_bytes(&folder.join(format!("{}.svg", figure.id)), figure.svg(Placed::Alone).as_bytes())?;
-            write_bytes(&folder.join(format!("{}.csv", figure.id)), figure.csv().as_bytes())?;
+            let path = |ending: &str| folder.join(format!("{}.{ending}", figure.id));
+            for form in forms {
+                match form {
+                    FigureName::Svg => write_bytes(&path("svg"), figure.svg(Placed::Alone).as_bytes())?,
+                    FigureName::Png => write_bytes(&path("png"), &figure.png().map_err(failed)?)?,
+                    FigureName::Pdf => write_bytes(&path("pdf"), &figure.pdf().map_err(failed)?)?,
+                }
+            }
+            write_bytes(&path("csv"), figure.csv().as_bytes())?;
         }
         said.push(format!("{}: {} figures", folder.display(), figures.len()));
     }
@@ -128,13 +156,17 @@ pub(crate) fn write_page(report: &Report<'_>, out: &Path) -> Result<PathBuf, Cli
 }
 
 /// Summaries, then each model's cards.
-fn in_tables(summaries: &Summaries, records: &[Record], judged: &[Card], format: Format) -> String {
+fn in_tables(report: &Report<'_>, records: &[Record], judged: &[Card], format: Format) -> String {
+    let (summaries, cells) = (report.summaries(), report.cells());
     let written = |table: &TableOf<'_>| match format {
         Format::Md => table.markdown(),
         Format::Latex => table.latex(),
         _ => table.text() + "\n",
     };
     let mut parts: Vec<String> = tables(summaries).iter().map(written).collect();
+    if format == Format::Text {
+        parts.extend(shown::curves(cells).iter().map(written));
+    }
     let name = |card: &Card| card.measured.subject.model.clone();
     for of_model in judged.chunk_by(|a, b| name(a) == name(b)) {
         let model = name(&of_model[0]);

@@ -9,6 +9,7 @@ mod check_vector;
 mod common;
 mod damaged;
 mod help;
+mod large_store;
 mod lens;
 mod models;
 mod planted;

@@ -56,6 +56,7 @@ impl DolaCell {
             Kind::Completion => "completion",
         };
         let about = About {
+            machine: Some(About::machine()),
             program: About::program(),
             model: model.info.clone(),
             task: TaskInfo {

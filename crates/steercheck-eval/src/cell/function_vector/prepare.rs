@@ -95,6 +95,7 @@ impl FunctionVectorCell {
             side_effects: if placebos { subject.neutral.map(NeutralText::plan) } else { None },
         };
         let about = About {
+            machine: Some(About::machine()),
             program: About::program(),
             model: subject.model.info.clone(),
             task: TaskInfo {

@@ -68,6 +68,7 @@ impl TaskVectorCell {
         let counts = Counts { dev: dev.len(), test: test.len(), baseline: other.len() };
         let method = method(template(task), *presented, placebos.then_some(wrong_hash));
         let about = About {
+            machine: Some(About::machine()),
             program: About::program(),
             model: subject.model.info.clone(),
             task: TaskInfo {

@@ -101,6 +101,7 @@ impl VectorCell {
             notes.push(format!("{n} items are reported of the {asked_for} that the profile {} asks for", profile.name));
         }
         let about = About {
+            machine: Some(About::machine()),
             program: About::program(),
             model: subject.model.info.clone(),
             task: TaskInfo {

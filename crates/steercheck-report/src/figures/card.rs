@@ -1,33 +1,14 @@
-//! Which figures a card and a store have.
+//! The figures of one card.
 
 use std::collections::BTreeMap;
 
 use steercheck_eval::Record;
 use steercheck_eval::across::Cell;
-use steercheck_eval::record::{Setting, Value};
+use steercheck_eval::record::Setting;
 use steercheck_stats::Estimate;
 
+use super::{anchor, count, percent};
 use crate::figure::{Bars, Figure, Forest, ForestRow, Heat, Lines, Mark, Panel, Plot, Point, Series, Shades};
-
-/// A name that is an anchor and a file: lower case, digits, hyphens.
-pub(crate) fn anchor(parts: &[&str]) -> String {
-    let text = parts.join("-").to_lowercase();
-    let mut out = String::new();
-    for c in text.chars() {
-        if c.is_ascii_alphanumeric() {
-            out.push(c);
-        } else if !out.ends_with('-') {
-            out.push('-');
-        }
-    }
-    out.trim_matches('-').to_string()
-}
-
-/// A card's own anchor; cards of one name under other counts are told apart by their number.
-pub(crate) fn card_id(cell: &Cell, index: usize) -> String {
-    let subject = &cell.card.measured.subject;
-    anchor(&["card", &index.to_string(), &subject.model, &subject.method, &subject.task])
-}
 
 /// The figures of one card.
 pub(crate) fn of_card(cell: &Cell, records: &[&Record], id: &str) -> Vec<Figure> {
@@ -63,7 +44,8 @@ pub(crate) fn of_card(cell: &Cell, records: &[&Record], id: &str) -> Vec<Figure>
         out.push(named("grid", title, format!("{of}, n = {n}: seen with hindsight."), Plot::Heat(heat)));
     }
     if let Some((heat, prompts)) = head_map(records) {
-        let caption = format!("Mean effect of every head on the answer's probability, {prompts} prompts; first seed.");
+        let caption =
+            format!("Mean effect of every head on the answer's probability, n = {prompts} prompts; first seed.");
         out.push(named("heads", "Where the task's heads are", caption, Plot::Heat(heat)));
     }
     if let Some(lines) = dose(records) {
@@ -78,21 +60,22 @@ pub(crate) fn of_card(cell: &Cell, records: &[&Record], id: &str) -> Vec<Figure>
             let bars = used.layers.iter().zip(&used.tokens).map(|(layer, n)| (layer.to_string(), share(n))).collect();
             let plot = Plot::Bars(Bars { x: "residual".into(), y: "% of tokens".into(), bars });
             let title = format!("Premature residuals chosen in the bucket {}", used.bucket);
-            let caption = format!("Share of the {tokens} answer tokens that chose each residual; {} ties.", used.tied);
+            let caption = format!(
+                "Share of the answer tokens that chose each residual, n = {tokens} tokens; {} ties.",
+                used.tied
+            );
             out.push(named(&format!("layers-{}", anchor(&[&used.bucket])), &title, caption, plot));
         }
         if let Some(lens) = &scoring.lens {
             let plot = Plot::Lines(lens_curves(&lens.curve));
-            let caption =
-                format!("Mean probabilities through the final norm and the head, with 95 % intervals, n = {}.", lens.n);
+            let caption = format!(
+                "Mean probabilities through the final norm and the head, with 95 % intervals, n = {} questions.",
+                lens.n
+            );
             out.push(named("lens", "The logit lens: does what is true rise later?", caption, plot));
         }
     }
     out
-}
-
-fn percent(e: &Estimate) -> (f64, [f64; 2]) {
-    (100.0 * e.point, [100.0 * e.low, 100.0 * e.high])
 }
 
 fn arms(cell: &Cell) -> Forest {
@@ -110,14 +93,6 @@ fn arms(cell: &Cell) -> Forest {
         rows.push(row("best on these items", 4, &optimism.oracle));
     }
     Forest { x: "accuracy, %".into(), from: Some(100.0 * m.zero_shot.point), rows }
-}
-
-fn count(setting: &Setting, axis: &str) -> Option<f64> {
-    match setting.0.get(axis)? {
-        Value::Count(n) => Some(*n as f64),
-        Value::Number(x) => Some(*x),
-        Value::Text(_) => None,
-    }
 }
 
 /// Curves over the residual: one, or one per strength in a panel per number of heads.
@@ -258,57 +233,4 @@ fn lens_curves(curve: &[steercheck_eval::card::LensPoint]) -> Lines {
         columns: 1,
         panels: vec![Panel { title: String::new(), series, marks: Vec::new() }],
     }
-}
-
-/// The figures over all models and tasks.
-pub(crate) fn over_all(cells: &[Cell], heat: &[steercheck_eval::across::Heat], sources: &[String]) -> Vec<Figure> {
-    let mut out = Vec::new();
-    let row = |cell: &Cell| {
-        let m = &cell.card.measured;
-        let (point, interval) = percent(&m.effect);
-        let group =
-            ["task-vector", "function-vector", "dola"].iter().position(|name| *name == m.subject.method).unwrap_or(3);
-        let label = format!("{}, {}, {}", m.subject.model, crate::method_name(&m.subject.method), m.subject.task);
-        ForestRow { label, group, point, interval, n: m.n }
-    };
-    // More lines than these are no picture.
-    if (1..=60).contains(&cells.len()) {
-        out.push(Figure {
-            id: "gains".into(),
-            title: "What steering gains".into(),
-            caption: "Steered minus unsteered on the same items, in points, with 95 % intervals; colours are methods."
-                .into(),
-            sources: sources.to_vec(),
-            plot: Plot::Forest(Forest {
-                x: "gain, points".into(),
-                from: Some(0.0),
-                rows: cells.iter().map(row).collect(),
-            }),
-        });
-    }
-    for map in heat {
-        for (what, of) in [("peak", 0), ("average", 1)] {
-            let values = map.rows.iter().map(|row| {
-                let shares = if of == 0 { &row.peak } else { &row.average };
-                shares.iter().map(|share| share.map(|s| 100.0 * s)).collect()
-            });
-            let words = if of == 0 { "at the best setting" } else { "on average over the settings" };
-            out.push(Figure {
-                id: anchor(&["recovery", map.way.text(), what]),
-                title: format!("Recovery by {}, {words}", map.way.text()),
-                caption: "Accuracy by few-shot accuracy, on the reported items; the best setting is chosen with hindsight, as in the study.".into(),
-                sources: sources.to_vec(),
-                plot: Plot::Heat(Heat {
-                    x: "task".into(),
-                    y: "model".into(),
-                    unit: "% of few-shot".into(),
-                    columns: map.tasks.clone(),
-                    rows: map.rows.iter().map(|row| row.model.clone()).collect(),
-                    values: values.collect(),
-                    shades: Shades::Rising([0.0, 100.0]),
-                }),
-            });
-        }
-    }
-    out
 }
