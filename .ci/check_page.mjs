@@ -2,7 +2,7 @@
 //
 //   node check_page.mjs REPORT.html SCREENSHOTS     with playwright-core and axe-core beside the working folder, Chromium at CHROMIUM
 import { createRequire } from "node:module";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 
 const require = createRequire(resolve("package.json"));
@@ -15,6 +15,8 @@ const fail = (text) => {
 };
 const must = (condition, text) => condition || fail(text);
 mkdirSync(shots, { recursive: true });
+
+must(statSync(page_path).size <= 3 * 2 ** 20, "the page has more than 3 MB");
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 const requests = [], errors = [];
@@ -61,6 +63,18 @@ const of_task = await page.locator(`article[data-task="${wanted}"]`).count();
 must((await visible()) === of_task && of_task < cards, "the filter by task does not hide the other cards");
 await task.selectOption("");
 must((await visible()) === cards, "a filter that is taken away does not show everything again");
+
+// A figure says what is pointed at, and is saved in three forms.
+const figure = page.locator("#figures figure").first();
+await figure.locator("circle, rect").first().dispatchEvent("pointerover");
+must((await figure.locator(".save output").textContent()).length > 3, "a figure does not say what is pointed at");
+for (const [form, sign] of [["SVG", "<svg"], ["PNG", "\x89PNG"], ["CSV", ","]]) {
+  const [download] = await Promise.all([page.waitForEvent("download"), figure.locator("button", { hasText: form }).click()]);
+  const text = readFileSync(await download.path(), "latin1");
+  must(download.suggestedFilename().endsWith(`.${form.toLowerCase()}`) && text.includes(sign), `a figure is not saved as ${form}`);
+  must(form !== "SVG" || text.includes("<style>"), "a saved SVG has no colours of its own");
+  must(form !== "PNG" || text.length > 5000, "a saved PNG is empty");
+}
 
 // By keyboard: to the first select, another choice; to the summary of a card, Enter.
 const keys = await open({ viewport: { width: 1280, height: 1000 } });

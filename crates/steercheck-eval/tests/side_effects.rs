@@ -183,6 +183,45 @@ fn what_is_measured_equals_whole_passes_over_each_window() {
 }
 
 #[test]
+fn divergences_at_parts_of_the_strength_are_those_of_weaker_edits() {
+    for_every_family(|name, model, text| {
+        for acts in kinds(model) {
+            let unsteered = Unsteered::new(model, text, acts).unwrap();
+            let means = |got: &SideEffects| -> Vec<f64> {
+                got.kl.iter().map(|w| mean(w.iter().map(|x| f64::from(*x)))).collect()
+            };
+            let got = measure(model, text, &unsteered, edit_of(model, acts, 4.0)).unwrap();
+            assert_eq!(got.kl_at_parts.len(), 3, "{name}");
+            for (part, strength) in got.kl_at_parts.iter().zip([1.0, 2.0, 3.0]) {
+                let weaker = measure(model, text, &unsteered, edit_of(model, acts, strength)).unwrap();
+                for (a, b) in part.iter().zip(means(&weaker)) {
+                    assert!(
+                        (f64::from(*a) - b).abs() <= 1e-4 * b.max(1e-6),
+                        "{name}, {acts:?}, {strength}: {a} and {b}"
+                    );
+                }
+            }
+        }
+        // What is replaced goes a share of the way to it: strength 1 of the edits that a part is made of is the edit itself.
+        let unsteered = Unsteered::new(model, text, Acts::AtLast).unwrap();
+        let at = |operation: Operation, last: usize| {
+            let positions = Positions::At(vec![last]);
+            Edit { site: Site::Residual(model.spec.depth().div_ceil(2)), positions, operation }
+        };
+        let vector: Arc<[f32]> = direction(model.spec.hidden_size).iter().map(|x| 3.0 * x).collect();
+        let replace = |_: usize, last: usize| vec![at(Operation::Replace(Arc::clone(&vector)), last)];
+        let half = |_: usize, last: usize| at(Operation::Replace(Arc::clone(&vector)), last).partial(0.5);
+        let whole = |_: usize, last: usize| at(Operation::Replace(Arc::clone(&vector)), last).partial(1.0);
+        let got = measure(model, text, &unsteered, replace).unwrap();
+        let full = mean_kl(&measure(model, text, &unsteered, whole).unwrap());
+        assert!((mean_kl(&got) - full).abs() <= 1e-3 * full, "{name}: {} and {full}", mean_kl(&got));
+        let halved = mean_kl(&measure(model, text, &unsteered, half).unwrap());
+        let part = mean(got.kl_at_parts[1].iter().map(|x| f64::from(*x)));
+        assert!((part - halved).abs() <= 1e-3 * halved, "{name}: {part} and {halved}");
+    });
+}
+
+#[test]
 fn work_is_what_was_announced() {
     for_every_family(|name, model, text| {
         let rows = Arc::new(AtomicU64::new(0));

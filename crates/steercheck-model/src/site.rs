@@ -153,6 +153,22 @@ impl Edit {
         Self { site, positions: Positions::Last, operation }
     }
 
+    /// The same change at a share of its strength, from 0, nothing, to 1: x + share · (edited x − x).
+    #[must_use]
+    pub fn partial(&self, share: f32) -> Vec<Self> {
+        let with = |operation| Self { operation, ..self.clone() };
+        match &self.operation {
+            Operation::Replace(v) => {
+                let add = Operation::Add { vector: Arc::clone(v), strength: share };
+                vec![with(Operation::Scale(1.0 - share)), with(add)]
+            }
+            Operation::Add { vector, strength } => {
+                vec![with(Operation::Add { vector: Arc::clone(vector), strength: share * strength })]
+            }
+            Operation::Scale(factor) => vec![with(Operation::Scale(1.0 + share * (factor - 1.0)))],
+        }
+    }
+
     /// Refuses an edit that this model or this prompt has no place for.
     pub fn check(&self, spec: &DecoderSpec, length: usize) -> Result<()> {
         self.site.check(spec)?;

@@ -6,7 +6,7 @@ const WORDS: [(&str, &[&str]); 4] = [
         "translation",
         &["translation", "english", "french", "spanish", "italian", "german", "en_", "_en", "fr_", "es_", "it_"],
     ),
-    ("algorithmic", &["algorithmic", "letter", "list", "choose", "next", "prev", "first", "last", "count", "alphabet"]),
+    ("algorithmic", &["algorithmic", "letter", "list", "choose", "next", "prev", "first", "last", "alphabet"]),
     (
         "linguistic",
         &[

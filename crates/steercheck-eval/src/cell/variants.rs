@@ -11,8 +11,7 @@ use crate::prompt::Candidates;
 use crate::record::{Arm, Dose, Outcome};
 use crate::task::Task;
 
-/// Shares of the full strength between the unsteered model and the method.
-pub(super) const PARTS: [f32; 3] = [0.25, 0.5, 0.75];
+pub(super) use crate::side_effects::PARTS;
 
 /// One item's prompt and what it is scored against.
 #[derive(Clone, Copy)]
@@ -89,7 +88,18 @@ impl Variants {
     }
 
     /// The answers' probabilities by strength, where the variants from `first` on are [`PARTS`] of it.
-    pub(super) fn dose(&self, unsteered: &Arm, steered: &Arm, first: usize) -> Dose {
+    pub(super) fn dose(
+        &self,
+        subject: &Subject<'_>,
+        task: &Task,
+        items: &[Scored<'_>],
+        [unsteered, steered]: [&Arm; 2],
+        first: usize,
+    ) -> Result<Dose, EvalError> {
+        let hits = |k| Ok::<_, EvalError>(arm(subject, task, "part", items, &self.read(k))?.hits);
+        let mut hits = (first..self.count).map(hits).collect::<Result<Vec<usize>, _>>()?;
+        hits.insert(0, unsteered.hits);
+        hits.push(steered.hits);
         let parts: Vec<Vec<f64>> = (first..self.count).map(|k| self.answer_log_probs(k)).collect();
         let ends = unsteered.outcomes.iter().zip(&steered.outcomes);
         let answer_log_probs = ends
@@ -99,7 +109,8 @@ impl Variants {
                 [none.answer_log_prob].into_iter().chain(between).chain([full.answer_log_prob]).collect()
             })
             .collect();
-        Dose { shares: [0.0].into_iter().chain(PARTS.map(f64::from)).chain([1.0]).collect(), answer_log_probs }
+        let shares = [0.0].into_iter().chain(PARTS.map(f64::from)).chain([1.0]).collect();
+        Ok(Dose { shares, answer_log_probs, hits })
     }
 }
 

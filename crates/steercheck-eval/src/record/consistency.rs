@@ -18,7 +18,17 @@ pub(super) fn inconsistency(record: &Record, key: &str) -> Option<String> {
         let dose = results.dose.as_ref()?;
         let whole = dose.answer_log_probs.len() == plan.counts.test
             && dose.answer_log_probs.iter().all(|item| item.len() == dose.shares.len());
-        (!whole).then(|| "its doses are not one list per test item".to_string())
+        if !whole {
+            return Some("its doses are not one list per test item".to_string());
+        }
+        let asked = plan.counts.baseline == 0;
+        let at_end = |hits: Option<&usize>, arm: &str| hits.copied() == record.arm(arm).map(|arm| arm.hits);
+        let counted = dose.hits.is_empty()
+            || dose.hits.len() == dose.shares.len()
+                && dose.hits.iter().all(|hits| *hits <= plan.counts.test)
+                && (!asked || at_end(dose.hits.first(), "zero-shot"))
+                && at_end(dose.hits.last(), "steered");
+        (!counted).then(|| "its doses count other hits than its arms".to_string())
     })
 }
 
@@ -123,6 +133,8 @@ fn side_effects(record: &Record) -> Option<String> {
     let windows = [found.kl.len(), found.nll_unsteered.len(), found.nll_steered.len()];
     let continuations = [found.repetition_unsteered.len(), found.repetition_steered.len()];
     let whole = found.text_hash == planned.text
+        && found.kl_at_parts.len() == planned.parts
+        && found.kl_at_parts.iter().all(|share| share.len() == planned.windows)
         && windows == [planned.windows; 3]
         && found.kl.iter().all(|window| window.len() == planned.measured)
         && continuations == [planned.continuations; 2];

@@ -119,6 +119,14 @@ pub struct SideEffectsPlan {
     pub continuations: usize,
     /// Tokens of each continuation.
     pub continued: usize,
+    /// Shares of the strength between nothing and all of it at which the divergence is measured, too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub parts: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl Plan {

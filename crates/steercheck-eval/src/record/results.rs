@@ -261,6 +261,9 @@ pub struct Dose {
     pub shares: Vec<f64>,
     /// Log-probability of each test item's answer at each of them: `[items][shares]`.
     pub answer_log_probs: Vec<Vec<f64>>,
+    /// Right test items at each of them; empty in records of before they were counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hits: Vec<usize>,
 }
 
 /// Items by use.

@@ -53,6 +53,7 @@ pub(crate) fn record(task: &str, seed: u64, arms: &Hits<'_>) -> Record {
             grid: vec![point(1, 1, 0), point(2, 3, test_hits)],
             dose: Some(Dose {
                 shares: vec![0.0, 1.0],
+                hits: Vec::new(),
                 answer_log_probs: without.iter().zip(&with).map(dose).collect(),
             }),
             arms,

@@ -2,6 +2,7 @@
 
 use steercheck_model::{Model, ModelError, ReadAt, Reads, bytes_text};
 
+use super::PARTS;
 use super::text::NeutralText;
 use super::unsteered::{Acts, keeps};
 use crate::cell::Planned;
@@ -16,8 +17,18 @@ pub struct Work {
     pub passes: u64,
 }
 
-/// Work of every measured setting.
+/// Work of every measured setting: at its full strength, and at parts of it without continuations.
 pub fn work(model: &Model, text: &NeutralText, acts: Acts) -> Work {
+    let mut work = pass(model, text, acts);
+    let window = text.whole(0).len();
+    let each = if keeps(model, acts) { window - text.last_context() } else { window };
+    work.rows += (PARTS.len() * text.windows() * each * model.spec.depth()) as u64;
+    work.passes += PARTS.len() as u64;
+    work
+}
+
+/// Work of one pass over the windows with its continuations.
+fn pass(model: &Model, text: &NeutralText, acts: Acts) -> Work {
     let (continued, tokens) = text.continued();
     let (context, window) = (text.context(0).len(), text.whole(0).len());
     // Rows of one window, and of one continuation: its context, or what is run again of it, and all new tokens but the last.
@@ -36,16 +47,16 @@ pub fn work(model: &Model, text: &NeutralText, acts: Acts) -> Work {
 pub fn planned(model: &Model, text: &NeutralText, acts: Acts) -> Planned {
     let (continued, tokens) = text.continued();
     Planned {
-        prompts: (text.windows() + continued) as u64,
+        prompts: ((1 + PARTS.len()) * text.windows() + continued) as u64,
         work: work(model, text, acts).rows,
-        readings: (2 * text.measured() + continued * tokens) as u64,
+        readings: ((2 + 2 * PARTS.len()) * text.measured() + continued * tokens) as u64,
         ..Planned::default()
     }
 }
 
 /// Work of the unsteered model, once for all settings.
 pub fn work_unsteered(model: &Model, text: &NeutralText, acts: Acts) -> Work {
-    let mut work = work(model, text, acts);
+    let mut work = pass(model, text, acts);
     if keeps(model, acts) {
         let contexts = contexts(text);
         work.rows += (model.distinct_tokens(&contexts.iter().collect::<Vec<_>>()) * model.spec.depth()) as u64;

@@ -21,6 +21,9 @@ pub use repetition::repetition_rate;
 pub use text::{NeutralText, TEXT};
 pub use unsteered::{Acts, Unsteered};
 
+/// Shares of the full strength, between the unsteered model and the method, at which doses and divergences are measured.
+pub(crate) const PARTS: [f32; 3] = [0.25, 0.5, 0.75];
+
 /// What was measured, as it was measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +35,10 @@ pub struct SideEffects {
     /// KL(unsteered ‖ steered) of the next token in nats, for each window and each of its measured tokens, to five
     /// significant digits.
     pub kl: Vec<Vec<f32>>,
+    /// The mean of each window's KL at a quarter, a half and three quarters of the strength, `[shares][windows]`; empty in records of
+    /// before it was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kl_at_parts: Vec<Vec<f32>>,
     /// Mean of −log probability of each window's measured tokens, unsteered.
     pub nll_unsteered: Vec<f64>,
     /// The same, steered.
@@ -52,9 +59,11 @@ pub fn measure(
 ) -> Result<SideEffects, EvalError> {
     let edits: Vec<Vec<Edit>> = (0..text.windows()).map(|i| edits(i, text.last_context())).collect();
     unsteered.check(text, &edits)?;
-    let steered = unsteered.run(model, text, &edits)?;
+    let steered = unsteered.run(model, text, &edits, true)?;
     let next: Vec<u32> = (0..text.windows()).flat_map(|i| text.next(i).iter().copied()).collect();
     let divergences = model.divergence(&unsteered.outcome.top, &steered.top, &next)?;
+    let kl_at_parts = PARTS.map(|share| at_part(model, text, unsteered, &edits, share)).into_iter();
+    let kl_at_parts = kl_at_parts.collect::<Result<Vec<_>, EvalError>>()?;
     let by_window: Vec<_> = divergences.chunks(text.next(0).len()).collect();
     let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
     let rates = |all: &[Vec<u32>]| all.iter().map(|tokens| repetition_rate(tokens)).collect();
@@ -62,11 +71,29 @@ pub fn measure(
         text_hash: text.hash.clone(),
         tokens: text.measured(),
         kl: by_window.iter().map(|w| w.iter().map(|d| five_digits(d.kl)).collect()).collect(),
+        kl_at_parts,
         nll_unsteered: by_window.iter().map(|w| mean(&w.iter().map(|d| d.nll_unsteered).collect::<Vec<_>>())).collect(),
         nll_steered: by_window.iter().map(|w| mean(&w.iter().map(|d| d.nll_steered).collect::<Vec<_>>())).collect(),
         repetition_unsteered: rates(&unsteered.outcome.continuations),
         repetition_steered: rates(&steered.continuations),
     })
+}
+
+/// Each window's mean KL at a share of the edits' strength.
+fn at_part(
+    model: &Model,
+    text: &NeutralText,
+    unsteered: &Unsteered,
+    edits: &[Vec<Edit>],
+    share: f32,
+) -> Result<Vec<f32>, EvalError> {
+    let parts: Vec<Vec<Edit>> =
+        edits.iter().map(|edits| edits.iter().flat_map(|edit| edit.partial(share)).collect()).collect();
+    let steered = unsteered.run(model, text, &parts, false)?;
+    let next: Vec<u32> = (0..text.windows()).flat_map(|i| text.next(i).iter().copied()).collect();
+    let divergences = model.divergence(&unsteered.outcome.top, &steered.top, &next)?;
+    let mean = |window: &[steercheck_model::Divergence]| window.iter().map(|d| d.kl).sum::<f64>() / window.len() as f64;
+    Ok(divergences.chunks(text.next(0).len()).map(|window| five_digits(mean(window))).collect())
 }
 
 /// The nearest number of five significant digits: more would be noise, and records hold hundreds of these.

@@ -2,6 +2,7 @@
 
 use steercheck_model::{DecoderSpec, Tokenizer};
 
+use super::PARTS;
 use crate::error::EvalError;
 use crate::record::SideEffectsPlan;
 
@@ -70,6 +71,7 @@ impl NeutralText {
             measured: MEASURED,
             continuations,
             continued,
+            parts: PARTS.len(),
         }
     }
 

@@ -39,12 +39,18 @@ impl Unsteered {
         let contexts: Vec<Vec<u32>> = (0..text.windows()).map(|i| text.context(i).to_vec()).collect();
         let prefixes = if keeps(model, acts) { Some(model.prefill(&contexts)?) } else { None };
         let none = vec![Vec::new(); text.windows()];
-        let outcome = run(model, text, prefixes.as_deref(), &none)?;
+        let outcome = run(model, text, prefixes.as_deref(), &none, true)?;
         Ok(Self { acts, prefixes, outcome })
     }
 
-    pub(super) fn run(&self, model: &Model, text: &NeutralText, edits: &[Vec<Edit>]) -> Result<Outcome, EvalError> {
-        run(model, text, self.prefixes.as_deref(), edits)
+    pub(super) fn run(
+        &self,
+        model: &Model,
+        text: &NeutralText,
+        edits: &[Vec<Edit>],
+        continues: bool,
+    ) -> Result<Outcome, EvalError> {
+        run(model, text, self.prefixes.as_deref(), edits, continues)
     }
 
     /// Refuses edits that act elsewhere, whose passes would have other shapes than the unsteered ones.
@@ -75,15 +81,17 @@ pub(super) fn keeps(model: &Model, acts: Acts) -> bool {
     acts == Acts::AtLast && !model.spec.depends_on_length()
 }
 
-/// All windows together, and their continuations. With prefixes, every row begins at the last token of its context and at
+/// All windows together and, where it `continues`, their continuations. With prefixes, every row begins at the last token of its context and at
 /// residual 0, whatever is edited and where: so are all passes alike.
 fn run(
     model: &Model,
     text: &NeutralText,
     prefixes: Option<&[Prefix]>,
     edits: &[Vec<Edit>],
+    continues: bool,
 ) -> Result<Outcome, EvalError> {
     let (continued, tokens) = text.continued();
+    let continued = if continues { continued } else { 0 };
     let (top, continuations) = if let Some(prefixes) = prefixes {
         let row = |(prefix, edits): (_, &Vec<Edit>)| Row {
             prefix,
@@ -93,13 +101,14 @@ fn run(
             start: text.last_context(),
         };
         let rows: Vec<Row<'_>> = prefixes.iter().zip(edits).map(row).collect();
-        let continuations = model.continue_rows_greedily(&rows[..continued], tokens)?;
+        let continuations =
+            if continues { model.continue_rows_greedily(&rows[..continued], tokens)? } else { Vec::new() };
         let longer: Vec<Row<'_>> = rows.into_iter().enumerate().map(|(i, r)| r.then(text.then(i))).collect();
         (model.replay_suffixes(&longer)?.top, continuations)
     } else {
         let prompt = |tokens: &[u32], i: usize| EditedPrompt { tokens: tokens.to_vec(), edits: edits[i].clone() };
         let contexts: Vec<EditedPrompt> = (0..continued).map(|i| prompt(text.context(i), i)).collect();
-        let continuations = model.continue_greedily(&contexts, tokens)?;
+        let continuations = if continues { model.continue_greedily(&contexts, tokens)? } else { Vec::new() };
         let windows: Vec<EditedPrompt> = (0..text.windows()).map(|i| prompt(text.whole(i), i)).collect();
         let reads = Reads { top: ReadAt::From(text.last_context()), ..Reads::default() };
         let tops: Vec<Tensor> = model.trace_edited(&windows, &reads)?.into_iter().filter_map(|t| t.top).collect();

@@ -17,6 +17,8 @@ pub struct Lines {
     pub panels: Vec<Panel>,
     /// Panels in a row.
     pub columns: usize,
+    /// Whether the horizontal axis holds logarithms of base 2, whose numbers are told.
+    pub log2: bool,
 }
 
 /// A panel.
@@ -108,9 +110,10 @@ impl Lines {
                 Some(range) => Scale::new(range, places),
                 None => Scale::around(spread.clone().chain(levels.clone()), places),
             };
+            let ends = (i + 1) % columns == 0 || i + 1 == self.panels.len();
             let outer = [i % columns == 0, i + columns >= self.panels.len()];
-            frame(&mut svg, [&x, &y], [left, top, width, height], outer);
-            panel.draw(&mut svg, [&x, &y], [left, left + width], dotted);
+            frame(&mut svg, [&x, &y], [left, top, width, height], outer, self.log2);
+            panel.draw(&mut svg, [&x, &y], [left, left + width], [dotted, ends]);
             svg.text("title", [left, top - 4.0], Anchor::Start, &panel.title);
         }
         let middle = [(size[0] - LEFT) / 2.0 + LEFT, (size[1] - BOTTOM) / 2.0];
@@ -151,7 +154,13 @@ impl Lines {
 }
 
 /// Axes with their ticks; numbers only at the outer panels.
-fn frame(svg: &mut Svg, [x, y]: [&Scale; 2], [left, top, width, height]: [f64; 4], [first, last]: [bool; 2]) {
+fn frame(
+    svg: &mut Svg,
+    [x, y]: [&Scale; 2],
+    [left, top, width, height]: [f64; 4],
+    [first, last]: [bool; 2],
+    log2: bool,
+) {
     for value in y.ticks() {
         let at = y.place(value);
         svg.line("grid", [left, at], [left + width, at]);
@@ -159,22 +168,26 @@ fn frame(svg: &mut Svg, [x, y]: [&Scale; 2], [left, top, width, height]: [f64; 4
             svg.text("number", [left - 5.0, at + 4.0], Anchor::End, &tick(value));
         }
     }
-    for value in x.ticks() {
+    for value in x.ticks().into_iter().filter(|value| !log2 || value.fract().abs() < 1e-9) {
         let at = x.place(value);
         svg.line("tick", [at, top + height], [at, top + height + 3.0]);
         if last {
-            svg.text("number", [at, top + height + 14.0], Anchor::Middle, &tick(value));
+            let told = if log2 { value.exp2() } else { value };
+            svg.text("number", [at, top + height + 14.0], Anchor::Middle, &tick(told));
         }
     }
     svg.line("axis", [left, top + height], [left + width, top + height]);
 }
 
 impl Panel {
-    fn draw(&self, svg: &mut Svg, [x, y]: [&Scale; 2], [left, right]: [f64; 2], dotted: bool) {
+    fn draw(&self, svg: &mut Svg, [x, y]: [&Scale; 2], [left, right]: [f64; 2], [dotted, named]: [bool; 2]) {
         for mark in &self.marks {
             let at = y.place(mark.y);
             svg.line("mark", [left, at], [right, at]);
-            svg.text("number", [right + 3.0, at + 4.0], Anchor::Start, &mark.name);
+            // The panel to the right begins where the name would stand.
+            if named {
+                svg.text("number", [right + 3.0, at + 4.0], Anchor::Start, &mark.name);
+            }
         }
         for (i, series) in self.series.iter().enumerate() {
             let class = format!("s{}", i % 8);

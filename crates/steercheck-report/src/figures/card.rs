@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use steercheck_eval::Record;
 use steercheck_eval::across::Cell;
+use steercheck_eval::card::LEVEL;
 use steercheck_eval::record::Setting;
-use steercheck_stats::Estimate;
+use steercheck_stats::{Estimate, wilson};
 
 use super::{anchor, count, percent};
 use crate::figure::{Bars, Figure, Forest, ForestRow, Heat, Lines, Mark, Panel, Plot, Point, Series, Shades};
@@ -52,6 +53,13 @@ pub(crate) fn of_card(cell: &Cell, records: &[&Record], id: &str) -> Vec<Figure>
         let caption =
             format!("Mean log-probability of the answers at shares of the full strength, n = {n}; first seed.");
         out.push(named("dose", "What the strength does", caption, Plot::Lines(lines)));
+    }
+    if let Some(lines) = cost(records) {
+        let caption = format!(
+            "Accuracy on the reported items (n = {n}) against what the same strength does to neutral text, from nothing at the left to a \
+             quarter, a half, three quarters and all of the strength; bands are 95 % intervals of the accuracy, first seed."
+        );
+        out.push(named("cost", "What steering wins and what it costs", caption, Plot::Lines(lines)));
     }
     if let Some(scoring) = &cell.card.measured.scoring {
         for used in &scoring.layer_use {
@@ -132,6 +140,7 @@ fn by_residual(cell: &Cell) -> Option<Lines> {
         y: "accuracy, %".into(),
         range: Some([0.0, 100.0]),
         columns: 4,
+        log2: false,
         panels,
     })
 }
@@ -203,9 +212,41 @@ fn dose(records: &[&Record]) -> Option<Lines> {
         y: "log-probability, nats".into(),
         range: None,
         columns: 1,
+        log2: false,
         panels: vec![Panel {
             title: String::new(),
             series: vec![Series { name: "answers".into(), points }],
+            marks: Vec::new(),
+        }],
+    })
+}
+
+/// Accuracy against the mean divergence on neutral text along the strength; none where one of them was not measured.
+fn cost(records: &[&Record]) -> Option<Lines> {
+    let record = records.first()?;
+    let (dose, side) = (record.results.dose.as_ref()?, record.results.side_effects.as_ref()?);
+    let n = record.plan.counts.test;
+    let mean = |values: &[f32]| values.iter().map(|x| f64::from(*x)).sum::<f64>() / values.len().max(1) as f64;
+    let mut kl: Vec<f64> = vec![0.0];
+    kl.extend(side.kl_at_parts.iter().map(|share| mean(share)));
+    kl.push(mean(&side.kl.concat()));
+    if side.kl_at_parts.is_empty() || dose.hits.len() != kl.len() {
+        return None;
+    }
+    let point = |(x, hits): (f64, &usize)| {
+        let (y, interval) = percent(&wilson(*hits, n, LEVEL).ok()?);
+        Some(Point { x, y, interval: Some(interval) })
+    };
+    let points = kl.into_iter().zip(&dose.hits).map(point).collect::<Option<Vec<_>>>()?;
+    Some(Lines {
+        x: "KL from the unsteered model on neutral text, nats per token".into(),
+        y: "accuracy, %".into(),
+        range: Some([0.0, 100.0]),
+        columns: 1,
+        log2: false,
+        panels: vec![Panel {
+            title: String::new(),
+            series: vec![Series { name: "along the strength".into(), points }],
             marks: Vec::new(),
         }],
     })
@@ -231,6 +272,7 @@ fn lens_curves(curve: &[steercheck_eval::card::LensPoint]) -> Lines {
         y: "probability, %".into(),
         range: Some([0.0, 100.0]),
         columns: 1,
+        log2: false,
         panels: vec![Panel { title: String::new(), series, marks: Vec::new() }],
     }
 }

@@ -246,10 +246,11 @@ fn by_heads(cells: &[Cell]) -> Option<Drawn> {
             items_of(mine.iter().copied()).trim_start_matches("n = ")
         ),
         plot: Plot::Lines(Lines {
-            x: "number of heads, log₂".into(),
+            x: "number of heads".into(),
             y: "% of few-shot".into(),
             range: None,
             columns: 2,
+            log2: true,
             panels,
         }),
     })
@@ -344,6 +345,7 @@ fn shots(cells: &[Cell]) -> Option<Drawn> {
             y: "accuracy, %".into(),
             range: Some([0.0, 100.0]),
             columns: 4,
+            log2: false,
             panels: by.iter().map(panel).collect(),
         }),
     })

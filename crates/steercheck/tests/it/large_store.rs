@@ -101,6 +101,9 @@ fn varied(of: &Record, model: usize, task: usize) -> Record {
         shots.hits = draws.hits(0.2 + 0.06 * shots.demonstrations as f64);
     }
     if let Some(dose) = &mut results.dose {
+        let hits = |name: &str| results.arms.iter().find(|arm| arm.name == name).map_or(0, |arm| arm.hits);
+        let (none, all) = (hits("zero-shot"), hits("steered"));
+        dose.hits = dose.shares.iter().map(|share| if *share < 1.0 { none } else { all }).collect();
         dose.answer_log_probs = dose.answer_log_probs.iter().cycle().take(ITEMS).cloned().collect();
     }
     if let Some(map) = &mut results.heads {
@@ -140,7 +143,13 @@ fn a_store_as_large_as_the_study_is_reported_in_one_page() {
     assert!(page.len() < 6 << 20, "{}", page.len());
     says(
         &page,
-        &["36 models and 27 tasks", "--models family0-1b", "What function vectors gain", "Best number of heads"],
+        &[
+            "36 models and 27 tasks",
+            "--models family0-1b",
+            "What function vectors gain",
+            "Best number of heads",
+            "Recovery against the number of heads",
+        ],
     );
     // A part of it has everything of its cells.
     let part = [

@@ -57,6 +57,7 @@ fn reported(here: &Path) {
         "country-capital",
     ];
     says(&text, &parts);
+    says(&text, &["Accuracy by the residual that is steered", "▁"]);
     assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");
     let json: Value = serde_json::from_str(&succeeds(here, &["report", "store", "--format", "json"])).unwrap();
     assert_eq!(list(&json["cards"]).len(), 8);
@@ -148,7 +149,7 @@ fn the_page_is_whole_in_itself_and_shows_the_text_of_strangers_as_text() {
     let study = STUDY.replace("\"two.tsv\"", "\"a<script>alert(1)<script>.tsv\"");
     std::fs::write(here.path().join("study.toml"), study).unwrap();
     succeeds(here.path(), &["study", "run", "study.toml", "--store", "store"]);
-    let said = succeeds(here.path(), &["report", "store", "--out", "page", "--figures", "svg"]);
+    let said = succeeds(here.path(), &["report", "store", "--out", "page", "--figures", "svg,png,pdf"]);
     says(&said, &["report.html", "figures"]);
     let page = std::fs::read_to_string(here.path().join("page/report.html")).unwrap();
     assert!(page.len() < 3 << 20, "{}", page.len());
@@ -166,10 +167,28 @@ fn the_page_is_whole_in_itself_and_shows_the_text_of_strangers_as_text() {
         &["function vectors, λ = 1", "Where the task&#39;s heads are", "Items: what was asked and said"]
             .map(|s| s.split('&').next().unwrap()),
     );
+    // No figure without its n.
+    for caption in page.split("<figcaption>").skip(1).map(|rest| rest.split("<details>").next().unwrap()) {
+        assert!(caption.contains("n = "), "{caption}");
+    }
     // Drawings that stand alone are SVG, with their numbers beside them.
     let svg = std::fs::read_to_string(here.path().join("page/figures/gains.svg")).unwrap();
     assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && svg.ends_with("</svg>"));
     assert!(here.path().join("page/figures/gains.csv").is_file());
+    let begins =
+        |name: &str, sign: &[u8]| std::fs::read(here.path().join("page/figures").join(name)).unwrap().starts_with(sign);
+    assert!(begins("gains.png", b"\x89PNG") && begins("base-and-tuned.pdf", b"%PDF"));
+    for figure in
+        ["gains", "recovery-thresholds", "best-task-vector-residual", "demonstrations", "optimism", "published"]
+    {
+        assert!(ids.contains(&figure), "{figure} is not in {ids:?}");
+    }
+    let part = ["report", "store", "--models", "llama2-7b", "--methods", "tv", "--tasks", "two", "--format", "csv"];
+    assert_eq!(succeeds(here.path(), &part).lines().count(), 2);
+    says(
+        &refusal(here.path(), &["report", "store", "--models", "llama3"]),
+        &["no cell in store", "llama2-7b, llama2i-7b"],
+    );
     succeeds(here.path(), &["report", "store", "--out", "again"]);
     assert_eq!(page, std::fs::read_to_string(here.path().join("again/report.html")).unwrap());
 }

@@ -38,7 +38,7 @@ impl TaskVectorCell {
             return Ok(Steered { arms, dose: None });
         }
         variants::check_zero(&self.task, &arms[0], &arms[2])?;
-        let dose = run.dose(&arms[0], &arms[1], names.len());
+        let dose = run.dose(subject, &self.task, &items, [&arms[0], &arms[1]], names.len())?;
         Ok(Steered { arms, dose: Some(dose) })
     }
 

@@ -55,7 +55,7 @@ impl VectorCell {
         let names = ["zero-shot", "steered", "zero", "random-direction", "permuted"];
         let mut arms = run.arms(subject, &self.task, &items, &names)?;
         variants::check_zero(&self.task, &arms[0], &arms[2])?;
-        let dose = run.dose(&arms[0], &arms[1], names.len());
+        let dose = run.dose(subject, &self.task, &items, [&arms[0], &arms[1]], names.len())?;
         clock.lap("test arms");
         arms.extend(self.few_shot(subject)?);
         arms.sort_by_key(|a| ARMS.iter().position(|n| *n == a.name));
