@@ -63,8 +63,13 @@ pub fn quantile(sorted: &[f64], p: f64) -> f64 {
 /// Mean of the ⌈n/10⌉ smallest values: how the worst tenth of the items fares (conditional value at risk at 10 %, with
 /// the share rounded up to whole items). NaN for an empty list, which [`bca`] refuses.
 pub fn worst_decile(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let worst = &sorted[..sorted.len().div_ceil(10)];
+    let mut all = values.to_vec();
+    let count = all.len().div_ceil(10);
+    // Only the smallest need an order, in which they are added whatever the order of the values was.
+    if count > 0 {
+        all.select_nth_unstable_by(count - 1, f64::total_cmp);
+    }
+    let worst = &mut all[..count];
+    worst.sort_unstable_by(f64::total_cmp);
     worst.iter().sum::<f64>() / worst.len() as f64
 }

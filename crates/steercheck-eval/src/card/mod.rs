@@ -22,6 +22,8 @@ pub use verdict::{ALPHA, Card, ENOUGH, LEAST_GAIN, POWER, Verdict, judge};
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use crate::record::Record;
 
 /// Why records make no card.
@@ -65,7 +67,10 @@ pub fn cards(records: &[Record]) -> Result<Vec<Card>, CardError> {
 
 /// The cards of records that were grouped by [`groups`].
 pub fn cards_of(groups: &[Vec<&Record>]) -> Result<Vec<Card>, CardError> {
-    judge(groups.iter().map(|group| Measured::of(&Evidence::of(group)?)).collect::<Result<Vec<_>, _>>()?)
+    // Thousands of resamples for every interval: a store of the study's size keeps all cores busy.
+    let measured: Vec<Result<Measured, CardError>> =
+        groups.par_iter().map(|group| Measured::of(&Evidence::of(group)?)).collect();
+    judge(measured.into_iter().collect::<Result<Vec<_>, _>>()?)
 }
 
 /// The records behind each of [`cards`], in the same order: those that differ by their seeds alone.

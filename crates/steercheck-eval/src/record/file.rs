@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::consistency::inconsistency;
@@ -162,7 +163,8 @@ impl Record {
         // What a killed run left under its temporary name was never a record.
         paths.retain(|p| !p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')));
         paths.sort();
-        paths.iter().map(|path| Self::read(path)).collect()
+        let records: Vec<Result<Self, RecordError>> = paths.par_iter().map(|path| Self::read(path)).collect();
+        records.into_iter().collect()
     }
 }
 
