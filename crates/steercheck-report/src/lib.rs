@@ -87,6 +87,16 @@ impl<'a> Report<'a> {
     }
 }
 
+/// `40`, or `40 to 60` where they differ.
+fn range(values: impl IntoIterator<Item = usize>) -> String {
+    let values: Vec<usize> = values.into_iter().collect();
+    match (values.iter().min(), values.iter().max()) {
+        (Some(low), Some(high)) if low == high => low.to_string(),
+        (Some(low), Some(high)) => format!("{low} to {high}"),
+        _ => "no".into(),
+    }
+}
+
 /// A method in words.
 fn method_name(method: &str) -> &str {
     match method {

@@ -42,12 +42,11 @@ impl Gain {
         // A mean of hits that cancel is zero up to rounding.
         let (better, worse) =
             (means.iter().filter(|m| **m > 1e-12).count(), means.iter().filter(|m| **m < -1e-12).count());
-        let bootstrap = Bootstrap { level: LEVEL, ..Bootstrap::default() };
         Some(Self {
             models: means.len(),
             cells: cells.len(),
             mean: means.iter().sum::<f64>() / means.len() as f64,
-            interval: if means.len() > 1 { mean(&means, None, &bootstrap).ok() } else { None },
+            interval: interval(&means),
             better,
             worse,
             p: sign_test(better, worse),
@@ -234,18 +233,18 @@ pub fn pairs(cells: &[Cell], tuned_from: &dyn Fn(&str) -> Option<String>) -> Vec
             if both.is_empty() {
                 continue;
             }
-            let average = |i: usize| both.iter().map(|gains| gains[i]).sum::<f64>() / both.len() as f64;
+            let mean = |i: usize| both.iter().map(|gains| gains[i]).sum::<f64>() / both.len() as f64;
             let better = both.iter().filter(|[base, tuned]| tuned > base).count();
             let worse = both.iter().filter(|[base, tuned]| tuned < base).count();
-            let gains = [average(0), average(1)];
-            let interval = |i: usize| over_tasks(&both.iter().map(|gains| gains[i]).collect::<Vec<_>>());
+            let gains = [mean(0), mean(1)];
+            let over_tasks = |i: usize| interval(&both.iter().map(|gains| gains[i]).collect::<Vec<_>>());
             out.push(Pair {
                 method: method.clone(),
                 base,
                 tuned: tuned.clone(),
                 tasks: both.len(),
                 gains,
-                intervals: [interval(0), interval(1)],
+                intervals: [over_tasks(0), over_tasks(1)],
                 better,
                 worse,
             });
@@ -254,9 +253,10 @@ pub fn pairs(cells: &[Cell], tuned_from: &dyn Fn(&str) -> Option<String>) -> Vec
     out
 }
 
-fn over_tasks(gains: &[f64]) -> Option<Estimate> {
+/// The mean of some values with its interval (`BCa`); none of a single one.
+pub fn interval(values: &[f64]) -> Option<Estimate> {
     let bootstrap = Bootstrap { level: LEVEL, ..Bootstrap::default() };
-    if gains.len() > 1 { mean(gains, None, &bootstrap).ok() } else { None }
+    if values.len() > 1 { mean(values, None, &bootstrap).ok() } else { None }
 }
 
 fn effect(cell: &Cell) -> f64 {

@@ -3,12 +3,14 @@
 //! Pure functions over cells; a cell is a card with what summaries need of its records.
 
 mod beside;
+mod by_task;
 mod gain;
 mod recovery;
 mod task_group;
 
 pub use beside::{Beside, beside};
-pub use gain::{Gain, Overall, Pair, Split, TaskGain, by_method, by_task, named, pairs, splits};
+pub use by_task::{ByTask, by_model_and_task, models};
+pub use gain::{Gain, Overall, Pair, Split, TaskGain, by_method, by_task, interval, named, pairs, splits};
 pub use recovery::{Heat, HeatRow, Recoveries, Way, heat, recoveries, recovery_by_heads};
 pub use task_group::task_group;
 
@@ -42,15 +44,23 @@ impl Cell {
     /// The best accuracy at every residual of the grid, ascending: over the other axes, seen with hindsight. Empty where nothing is chosen by
     /// residual.
     pub fn by_residual(&self) -> Vec<(usize, f64)> {
-        let mut best: BTreeMap<usize, f64> = BTreeMap::new();
-        for (setting, share) in &self.grid {
-            if let Some(at) = setting.at() {
-                let most = best.entry(at).or_insert(0.0);
-                *most = most.max(*share);
-            }
-        }
-        best.into_iter().collect()
+        best_by(self.grid.iter().filter_map(|(setting, share)| Some((setting.at()?, *share))))
     }
+
+    /// Whether it is the method's own and not a placebo's in its place.
+    pub fn is_method(&self) -> bool {
+        self.card.measured.subject.presented.is_none()
+    }
+}
+
+/// The highest share at every place, ascending.
+fn best_by(points: impl Iterator<Item = (usize, f64)>) -> Vec<(usize, f64)> {
+    let mut best: BTreeMap<usize, f64> = BTreeMap::new();
+    for (at, share) in points {
+        let most = best.entry(at).or_insert(0.0);
+        *most = most.max(share);
+    }
+    best.into_iter().collect()
 }
 
 /// The cells of some records, in the order of their cards.

@@ -1,10 +1,8 @@
 //! The study's tables: how many cells recover how much of the few-shot accuracy, and the heat map of models × tasks.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
-use super::Cell;
+use super::{ByTask, Cell, best_by, by_model_and_task};
 use crate::published::Recovered;
 use crate::record::{Setting, Value};
 
@@ -78,7 +76,7 @@ impl Recoveries {
 pub fn recoveries(cells: &[Cell]) -> Vec<Recoveries> {
     let of = |way: Way| {
         let few = |cell: &&&Cell| cell.card.measured.few_shot.is_some();
-        let mine: Vec<&Cell> = cells.iter().filter(|cell| is_method(cell) && way.of(cell).is_some()).collect();
+        let mine: Vec<&Cell> = cells.iter().filter(|cell| cell.is_method() && way.of(cell).is_some()).collect();
         let with_few: Vec<&&Cell> = mine.iter().filter(few).collect();
         let pair = |cell: &&&Cell, steered: f64| (steered, cell.card.measured.few_shot.map_or(0.0, |few| few.point));
         let peak = Recovered::of(with_few.iter().filter_map(|cell| Some(pair(cell, way.of(cell)?[0]))));
@@ -89,26 +87,19 @@ pub fn recoveries(cells: &[Cell]) -> Vec<Recoveries> {
     Way::ALL.into_iter().filter_map(of).collect()
 }
 
-/// Whether a cell is the method's own and not a placebo's in its place.
-fn is_method(cell: &Cell) -> bool {
-    cell.card.measured.subject.presented.is_none()
-}
-
 /// By number of heads, ascending, the best share of the few-shot accuracy over residuals, at strength 1 or over strengths, too; empty of
 /// a cell without heads or without few-shot hits.
-pub fn recovery_by_heads(cell: &Cell, at_one: bool) -> Vec<(u64, f64)> {
+pub fn recovery_by_heads(cell: &Cell, at_one: bool) -> Vec<(usize, f64)> {
     let way = if at_one { Way::FunctionVectorsDefault } else { Way::FunctionVectorsSearch };
     let Some(few) = cell.card.measured.few_shot.map(|few| few.point).filter(|few| *few > 0.0) else {
         return Vec::new();
     };
-    let mut best: BTreeMap<u64, f64> = BTreeMap::new();
-    for (setting, share) in cell.grid.iter().filter(|(s, _)| way.takes(&cell.card.measured.subject.method, s)) {
-        if let Some(Value::Count(heads)) = setting.0.get("heads") {
-            let most = best.entry(*heads as u64).or_insert(0.0);
-            *most = most.max(share / few);
-        }
-    }
-    best.into_iter().collect()
+    let takes = |setting: &Setting| way.takes(&cell.card.measured.subject.method, setting);
+    let point = |(setting, share): &(Setting, f64)| match setting.0.get("heads") {
+        Some(Value::Count(heads)) if takes(setting) => Some((*heads, share / few)),
+        _ => None,
+    };
+    best_by(cell.grid.iter().filter_map(point))
 }
 
 /// The study's heat map: the share of the few-shot accuracy that steering recovers.
@@ -136,28 +127,17 @@ pub struct HeatRow {
 /// A heat map of every way that there are cells of. Families stand together.
 pub fn heat(cells: &[Cell]) -> Vec<Heat> {
     let of = |way: Way| {
-        let mine: Vec<(&Cell, [f64; 2])> =
-            cells.iter().filter(|cell| is_method(cell)).filter_map(|cell| Some((cell, way.of(cell)?))).collect();
-        let subject = |cell: &Cell| cell.card.measured.subject.clone();
-        let mut tasks: Vec<String> = mine.iter().map(|(cell, _)| subject(cell).task).collect();
-        tasks.sort();
-        tasks.dedup();
-        let mut models: Vec<(String, u64, String)> =
-            mine.iter().map(|(cell, _)| (cell.family.clone(), cell.parameters, subject(cell).model)).collect();
-        models.sort();
-        models.dedup();
-        let row = |(_, _, model): (String, u64, String)| {
-            let share = |task: &String, i: usize| {
-                let of_both =
-                    |(cell, _): &&(&Cell, [f64; 2])| (&subject(cell).model, &subject(cell).task) == (&model, task);
-                let (cell, found) = mine.iter().find(of_both)?;
-                let few = cell.card.measured.few_shot.map(|few| few.point).filter(|few| *few > 0.0)?;
-                Some(found[i] / few)
-            };
-            let by = |i: usize| tasks.iter().map(|task| share(task, i)).collect::<Vec<_>>();
+        let mine: Vec<&Cell> = cells.iter().filter(|cell| cell.is_method() && way.of(cell).is_some()).collect();
+        let share = |cell: &Cell| {
+            let few = cell.card.measured.few_shot.map(|few| few.point).filter(|few| *few > 0.0)?;
+            Some(way.of(cell)?.map(|found| found / few))
+        };
+        let ByTask { models, tasks, values } = by_model_and_task(&mine, share);
+        let row = |(model, found): (String, Vec<Option<[f64; 2]>>)| {
+            let by = |i: usize| found.iter().map(|both| both.map(|both| both[i])).collect();
             HeatRow { peak: by(0), average: by(1), model }
         };
-        let rows: Vec<HeatRow> = models.into_iter().map(row).collect();
+        let rows: Vec<HeatRow> = models.into_iter().zip(values).map(row).collect();
         (!rows.is_empty()).then_some(Heat { way, tasks, rows })
     };
     Way::ALL.into_iter().filter_map(of).collect()

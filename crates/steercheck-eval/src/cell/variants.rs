@@ -69,13 +69,6 @@ impl Variants {
         }
     }
 
-    /// Log-probability of every item's answer in variant k.
-    fn answer_log_probs(&self, k: usize) -> Vec<f64> {
-        let read = self.read(k);
-        let first = |r: &Reading| r.tokens.first().map_or(f64::NAN, |t| t.log_prob);
-        read.readings.iter().zip(&read.later).map(|(r, later)| first(r) + later[0].log_prob).collect()
-    }
-
     /// The first variants as arms of these names.
     pub(super) fn arms(
         &self,
@@ -87,7 +80,7 @@ impl Variants {
         names.iter().enumerate().map(|(k, name)| arm(subject, task, name, items, &self.read(k))).collect()
     }
 
-    /// The answers' probabilities by strength, where the variants from `first` on are [`PARTS`] of it.
+    /// The answers' probabilities and hits by strength, where the variants from `first` on are [`PARTS`] of it.
     pub(super) fn dose(
         &self,
         subject: &Subject<'_>,
@@ -96,19 +89,12 @@ impl Variants {
         [unsteered, steered]: [&Arm; 2],
         first: usize,
     ) -> Result<Dose, EvalError> {
-        let hits = |k| Ok::<_, EvalError>(arm(subject, task, "part", items, &self.read(k))?.hits);
-        let mut hits = (first..self.count).map(hits).collect::<Result<Vec<usize>, _>>()?;
-        hits.insert(0, unsteered.hits);
-        hits.push(steered.hits);
-        let parts: Vec<Vec<f64>> = (first..self.count).map(|k| self.answer_log_probs(k)).collect();
-        let ends = unsteered.outcomes.iter().zip(&steered.outcomes);
-        let answer_log_probs = ends
-            .enumerate()
-            .map(|(i, (none, full))| {
-                let between = parts.iter().map(|part| part[i]);
-                [none.answer_log_prob].into_iter().chain(between).chain([full.answer_log_prob]).collect()
-            })
-            .collect();
+        let part = |k| arm(subject, task, "part", items, &self.read(k));
+        let parts = (first..self.count).map(part).collect::<Result<Vec<Arm>, _>>()?;
+        let arms: Vec<&Arm> = [unsteered].into_iter().chain(&parts).chain([steered]).collect();
+        let hits = arms.iter().map(|arm| arm.hits).collect();
+        let of_item = |i: usize| arms.iter().map(|arm| arm.outcomes[i].answer_log_prob).collect();
+        let answer_log_probs = (0..items.len()).map(of_item).collect();
         let shares = [0.0].into_iter().chain(PARTS.map(f64::from)).chain([1.0]).collect();
         Ok(Dose { shares, answer_log_probs, hits })
     }

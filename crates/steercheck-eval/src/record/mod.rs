@@ -14,6 +14,7 @@ mod setting;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use steercheck_model::ModelInfo;
@@ -66,10 +67,13 @@ impl About {
     /// System, architecture and, where the system tells it, the processor's name. Nothing by which one machine could be told from another
     /// of its kind.
     pub fn machine() -> String {
-        let names = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let named = |line: &str| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_string());
-        let processor = names.lines().find_map(named).map_or_else(String::new, |name| format!(", {name}"));
-        format!("{} {}{processor}", std::env::consts::OS, std::env::consts::ARCH)
+        static MACHINE: LazyLock<String> = LazyLock::new(|| {
+            let names = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+            let named = |line: &str| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_string());
+            let processor = names.lines().find_map(named).map_or_else(String::new, |name| format!(", {name}"));
+            format!("{} {}{processor}", std::env::consts::OS, std::env::consts::ARCH)
+        });
+        MACHINE.clone()
     }
 
     /// The program and its version.

@@ -20,26 +20,30 @@ pub struct Work {
 /// Work of every measured setting: at its full strength, and at parts of it without continuations.
 pub fn work(model: &Model, text: &NeutralText, acts: Acts) -> Work {
     let mut work = pass(model, text, acts);
-    let window = text.whole(0).len();
-    let each = if keeps(model, acts) { window - text.last_context() } else { window };
-    work.rows += (PARTS.len() * text.windows() * each * model.spec.depth()) as u64;
+    work.rows += (PARTS.len() * text.windows() * rows_of_window(model, text, acts) * model.spec.depth()) as u64;
     work.passes += PARTS.len() as u64;
     work
+}
+
+/// Rows of one window: what is run of it after its kept context, or all of it.
+fn rows_of_window(model: &Model, text: &NeutralText, acts: Acts) -> usize {
+    let window = text.whole(0).len();
+    if keeps(model, acts) { window - text.last_context() } else { window }
 }
 
 /// Work of one pass over the windows with its continuations.
 fn pass(model: &Model, text: &NeutralText, acts: Acts) -> Work {
     let (continued, tokens) = text.continued();
-    let (context, window) = (text.context(0).len(), text.whole(0).len());
-    // Rows of one window, and of one continuation: its context, or what is run again of it, and all new tokens but the last.
-    let (each, continuation) = if keeps(model, acts) {
-        (window - text.last_context(), tokens)
+    let context = text.context(0).len();
+    // Rows of one continuation: its context, or what is run again of it, and all new tokens but the last.
+    let continuation = if keeps(model, acts) {
+        tokens
     } else if model.spec.depends_on_length() {
-        (window, (context..context + tokens).sum())
+        (context..context + tokens).sum()
     } else {
-        (window, context + tokens - 1)
+        context + tokens - 1
     };
-    let rows = text.windows() * each + continued * continuation;
+    let rows = text.windows() * rows_of_window(model, text, acts) + continued * continuation;
     Work { rows: (rows * model.spec.depth()) as u64, passes: 1 + tokens as u64 }
 }
 

@@ -12,7 +12,7 @@ mod text;
 mod unsteered;
 
 use serde::{Deserialize, Serialize};
-use steercheck_model::{Edit, Model};
+use steercheck_model::{Divergence, Edit, Model};
 
 use crate::error::EvalError;
 
@@ -59,13 +59,21 @@ pub fn measure(
 ) -> Result<SideEffects, EvalError> {
     let edits: Vec<Vec<Edit>> = (0..text.windows()).map(|i| edits(i, text.last_context())).collect();
     unsteered.check(text, &edits)?;
-    let steered = unsteered.run(model, text, &edits, true)?;
     let next: Vec<u32> = (0..text.windows()).flat_map(|i| text.next(i).iter().copied()).collect();
-    let divergences = model.divergence(&unsteered.outcome.top, &steered.top, &next)?;
-    let kl_at_parts = PARTS.map(|share| at_part(model, text, unsteered, &edits, share)).into_iter();
-    let kl_at_parts = kl_at_parts.collect::<Result<Vec<_>, EvalError>>()?;
-    let by_window: Vec<_> = divergences.chunks(text.next(0).len()).collect();
+    let run = |edits: &[Vec<Edit>], continues: bool| -> Result<_, EvalError> {
+        let steered = unsteered.run(model, text, edits, continues)?;
+        Ok((model.divergence(&unsteered.outcome.top, &steered.top, &next)?, steered.continuations))
+    };
+    let (divergences, continuations) = run(&edits, true)?;
     let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+    let at_part = |share: f32| -> Result<Vec<f32>, EvalError> {
+        let partial = |edits: &Vec<Edit>| edits.iter().flat_map(|edit| edit.partial(share)).collect();
+        let (divergences, _) = run(&edits.iter().map(partial).collect::<Vec<_>>(), false)?;
+        let window = |w: &[Divergence]| five_digits(mean(&w.iter().map(|d| d.kl).collect::<Vec<_>>()));
+        Ok(divergences.chunks(text.next(0).len()).map(window).collect())
+    };
+    let kl_at_parts = PARTS.into_iter().map(at_part).collect::<Result<Vec<_>, _>>()?;
+    let by_window: Vec<_> = divergences.chunks(text.next(0).len()).collect();
     let rates = |all: &[Vec<u32>]| all.iter().map(|tokens| repetition_rate(tokens)).collect();
     Ok(SideEffects {
         text_hash: text.hash.clone(),
@@ -75,25 +83,8 @@ pub fn measure(
         nll_unsteered: by_window.iter().map(|w| mean(&w.iter().map(|d| d.nll_unsteered).collect::<Vec<_>>())).collect(),
         nll_steered: by_window.iter().map(|w| mean(&w.iter().map(|d| d.nll_steered).collect::<Vec<_>>())).collect(),
         repetition_unsteered: rates(&unsteered.outcome.continuations),
-        repetition_steered: rates(&steered.continuations),
+        repetition_steered: rates(&continuations),
     })
-}
-
-/// Each window's mean KL at a share of the edits' strength.
-fn at_part(
-    model: &Model,
-    text: &NeutralText,
-    unsteered: &Unsteered,
-    edits: &[Vec<Edit>],
-    share: f32,
-) -> Result<Vec<f32>, EvalError> {
-    let parts: Vec<Vec<Edit>> =
-        edits.iter().map(|edits| edits.iter().flat_map(|edit| edit.partial(share)).collect()).collect();
-    let steered = unsteered.run(model, text, &parts, false)?;
-    let next: Vec<u32> = (0..text.windows()).flat_map(|i| text.next(i).iter().copied()).collect();
-    let divergences = model.divergence(&unsteered.outcome.top, &steered.top, &next)?;
-    let mean = |window: &[steercheck_model::Divergence]| window.iter().map(|d| d.kl).sum::<f64>() / window.len() as f64;
-    Ok(divergences.chunks(text.next(0).len()).map(|window| five_digits(mean(window))).collect())
 }
 
 /// The nearest number of five significant digits: more would be noise, and records hold hundreds of these.

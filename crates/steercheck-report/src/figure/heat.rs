@@ -57,7 +57,7 @@ impl Heat {
             top + row * self.rows.len() as f64 + 22.0,
         ];
         let mut svg = Svg::default();
-        // Where columns are many, every so manieth is named.
+        // Where columns are many, only some are named.
         let named = if roomy { 1 } else { self.columns.len().div_ceil(12) };
         for (i, name) in self.columns.iter().enumerate().step_by(named) {
             let middle = left + (i as f64 + 0.5) * cell;

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use steercheck_eval::Record;
-use steercheck_eval::across::Cell;
+use steercheck_eval::across::{ByTask, Cell, by_model_and_task};
 
-use super::over_models::{of_method, values};
+use super::over_models::{Drawn, of_method};
 use super::{anchor, count, items_of};
-use crate::figure::{Heat, Shades};
+use crate::figure::{Heat, Plot, Shades};
 use crate::{Report, method_name};
 
-/// Best residual, strength and number of heads of every model and task: id, title, caption, drawing.
-pub(super) fn best_settings(cells: &[Cell]) -> Vec<(String, String, String, Heat)> {
+/// Best residual, strength and number of heads of every model and task.
+pub(super) fn best_settings(cells: &[Cell]) -> Vec<Drawn> {
     let axes = [
         ("task-vector", "residual", "residual", "% of the depth"),
         ("function-vector", "residual", "residual", "% of the depth"),
@@ -28,11 +28,9 @@ pub(super) fn best_settings(cells: &[Cell]) -> Vec<(String, String, String, Heat
             let at = count(setting, axis)?;
             Some(if axis == "residual" { 100.0 * at / cell.blocks.max(1) as f64 } else { at })
         };
-        let names = super::over_models::by_model_and_task(&mine);
-        let values = values(&mine, &names, best);
+        let ByTask { models: rows, tasks: columns, values } = by_model_and_task(&mine, best);
         let found = values.iter().flatten().flatten().copied();
         let Some(most) = found.reduce(f64::max) else { continue };
-        let [rows, columns] = names;
         let top = if axis == "residual" { 100.0 } else { most };
         let heat = Heat {
             x: "task".into(),
@@ -44,11 +42,16 @@ pub(super) fn best_settings(cells: &[Cell]) -> Vec<(String, String, String, Heat
             shades: Shades::Rising([0.0, top]),
         };
         let caption = format!(
-            "The setting with the most right answers on the reported items, {} per cell, the first on ties: seen with hindsight, and as \
+            "The setting with the most right answers on the reported items, n = {} per cell, the first on ties: seen with hindsight, and as \
              uncertain as the accuracies that it is read from.",
             items_of(mine.iter().copied())
         );
-        out.push((anchor(&["best", method, axis]), format!("Best {words}: {}", method_name(method)), caption, heat));
+        out.push(Drawn {
+            id: anchor(&["best", method, axis]),
+            title: format!("Best {words}: {}", method_name(method)),
+            caption,
+            plot: Plot::Heat(heat),
+        });
     }
     out
 }
@@ -63,7 +66,7 @@ pub(super) fn several<'a>(report: &'a Report<'_>) -> Vec<Several<'a>> {
     let mut places: BTreeMap<(&str, &str, &str), Vec<usize>> = BTreeMap::new();
     for (i, cell) in report.cells.iter().enumerate() {
         let subject = &cell.card.measured.subject;
-        if subject.presented.is_none() && subject.method != "vector" {
+        if cell.is_method() && subject.method != "vector" {
             places.entry((&subject.model, &subject.method, &subject.task)).or_default().push(i);
         }
     }

@@ -42,12 +42,7 @@ fn count(setting: &Setting, axis: &str) -> Option<f64> {
     }
 }
 
-/// `n = 40`, or `n = 40 to 60` where cells differ in their items.
+/// Items of some cells: `40`, or `40 to 60` where they differ.
 fn items_of<'c>(cells: impl IntoIterator<Item = &'c Cell>) -> String {
-    let counts: Vec<usize> = cells.into_iter().map(|cell| cell.card.measured.n).collect();
-    match (counts.iter().min(), counts.iter().max()) {
-        (Some(least), Some(most)) if least == most => format!("n = {least}"),
-        (Some(least), Some(most)) => format!("n = {least} to {most}"),
-        _ => "n = 0".into(),
-    }
+    crate::range(cells.into_iter().map(|cell| cell.card.measured.n))
 }

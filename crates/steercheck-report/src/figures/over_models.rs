@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use steercheck_eval::across::{Cell, Heat as Recovered, recovery_by_heads, task_group};
+use steercheck_eval::across::{
+    ByTask, Cell, Heat as Recovered, by_model_and_task, interval, models, recovery_by_heads, task_group,
+};
 use steercheck_eval::card::LEVEL;
-use steercheck_stats::{Bootstrap, Estimate, mean, wilson};
+use steercheck_stats::{Estimate, wilson};
 
 use super::{anchor, choices, items_of, percent};
 use crate::figure::{Figure, Forest, ForestRow, Heat, Lines, Panel, Plot, Point, Series, Shades};
@@ -16,11 +18,11 @@ const FOREST: usize = 60;
 const CURVES: usize = 8;
 
 /// A figure before it knows its records.
-struct Drawn {
-    id: String,
-    title: String,
-    caption: String,
-    plot: Plot,
+pub(super) struct Drawn {
+    pub(super) id: String,
+    pub(super) title: String,
+    pub(super) caption: String,
+    pub(super) plot: Plot,
 }
 
 /// All of them that the cells have something for.
@@ -31,12 +33,7 @@ pub(crate) fn all(report: &Report<'_>) -> Vec<Figure> {
         drawn.extend([("peak", 0), ("average", 1)].map(|(what, of)| recovery(cells, map, what, of)));
     }
     drawn.extend(thresholds(report));
-    drawn.extend(choices::best_settings(cells).into_iter().map(|(id, title, caption, heat)| Drawn {
-        id,
-        title,
-        caption,
-        plot: Plot::Heat(heat),
-    }));
+    drawn.extend(choices::best_settings(cells));
     drawn.extend(by_heads(cells));
     drawn.extend(tuned(report));
     drawn.extend(shots(cells));
@@ -53,44 +50,9 @@ fn group(method: &str) -> usize {
     ["task-vector", "function-vector", "dola"].iter().position(|name| *name == method).unwrap_or(3)
 }
 
-/// Models of a family stand together, small ones first.
-fn models<'c>(cells: impl Iterator<Item = &'c Cell>) -> Vec<&'c str> {
-    let mut models: Vec<(&str, u64, &str)> =
-        cells.map(|cell| (cell.family.as_str(), cell.parameters, cell.card.measured.subject.model.as_str())).collect();
-    models.sort_unstable();
-    models.dedup();
-    models.into_iter().map(|(_, _, model)| model).collect()
-}
-
-/// The models and the tasks of some cells: the rows and the columns of a heat map.
-pub(super) fn by_model_and_task(cells: &[&Cell]) -> [Vec<String>; 2] {
-    let tasks: BTreeSet<&str> = cells.iter().map(|cell| cell.card.measured.subject.task.as_str()).collect();
-    let rows = models(cells.iter().copied());
-    [rows.into_iter().map(String::from).collect(), tasks.into_iter().map(String::from).collect()]
-}
-
-/// Its values, `[models][tasks]`: those of the first cell of each pair.
-pub(super) fn values(
-    cells: &[&Cell],
-    [rows, columns]: &[Vec<String>; 2],
-    value: impl Fn(&Cell) -> Option<f64>,
-) -> Vec<Vec<Option<f64>>> {
-    let mut found: BTreeMap<(&str, &str), Option<f64>> = BTreeMap::new();
-    for cell in cells {
-        let subject = &cell.card.measured.subject;
-        found.entry((&subject.model, &subject.task)).or_insert_with(|| value(cell));
-    }
-    let at = |model: &String, task: &String| found.get(&(model.as_str(), task.as_str())).copied().flatten();
-    rows.iter().map(|model| columns.iter().map(|task| at(model, task)).collect()).collect()
-}
-
 /// Cells of a method that nothing was put in the place of.
 pub(super) fn of_method<'c>(cells: &'c [Cell], method: &str) -> Vec<&'c Cell> {
-    let mine = |cell: &&Cell| {
-        let subject = &cell.card.measured.subject;
-        subject.method == method && subject.presented.is_none()
-    };
-    cells.iter().filter(mine).collect()
+    cells.iter().filter(|cell| cell.card.measured.subject.method == method && cell.is_method()).collect()
 }
 
 /// A line per cell while there are few, a heat map per method where there are many.
@@ -107,7 +69,7 @@ fn gains(cells: &[Cell]) -> Vec<Drawn> {
             ForestRow { label, group: group(&subject.method), point, interval, n: m.n }
         };
         let caption = format!(
-            "Steered minus unsteered on the same items, in points, with 95 % intervals, {} items per cell; colours are methods.",
+            "Steered minus unsteered on the same items, in points, with 95 % intervals, n = {} items per cell; colours are methods.",
             items_of(cells)
         );
         let rows = cells.iter().map(row).collect();
@@ -120,9 +82,7 @@ fn gains(cells: &[Cell]) -> Vec<Drawn> {
             return None;
         }
         let gain = |cell: &Cell| Some(100.0 * cell.card.measured.effect.point);
-        let names = by_model_and_task(&mine);
-        let values = values(&mine, &names, gain);
-        let [rows, columns] = names;
+        let ByTask { models: rows, tasks: columns, values } = by_model_and_task(&mine, gain);
         let plot = Plot::Heat(Heat {
             x: "task".into(),
             y: "model".into(),
@@ -133,7 +93,7 @@ fn gains(cells: &[Cell]) -> Vec<Drawn> {
             shades: Shades::Around(100.0),
         });
         let caption = format!(
-            "Steered minus unsteered on the same items, {} items per cell; intervals stand in the verdicts above.",
+            "Steered minus unsteered on the same items, n = {} items per cell; intervals stand in the verdicts above.",
             items_of(mine.iter().copied())
         );
         let title = format!("What {} gain", method_name(method));
@@ -161,7 +121,7 @@ fn recovery(cells: &[Cell], map: &Recovered, what: &str, of: usize) -> Drawn {
         id: anchor(&["recovery", map.way.text(), what]),
         title: format!("Recovery by {}, {words}", map.way.text()),
         caption: format!(
-            "Accuracy by few-shot accuracy on the reported items, {} per cell; the best setting is chosen with hindsight, as in the study.",
+            "Accuracy by few-shot accuracy on the reported items, n = {} per cell; the best setting is chosen with hindsight, as in the study.",
             items_of(cells)
         ),
         plot,
@@ -209,11 +169,6 @@ fn averaged(values: &[f64]) -> Option<Point> {
     Some(Point { x: 0.0, y: 100.0 * point, interval })
 }
 
-fn interval(values: &[f64]) -> Option<Estimate> {
-    let bootstrap = Bootstrap { level: LEVEL, ..Bootstrap::default() };
-    (values.len() > 1).then(|| mean(values, None, &bootstrap).ok()).flatten()
-}
-
 /// Recovery against the number of heads, by group of tasks: at strength 1, and at the best strength.
 fn by_heads(cells: &[Cell]) -> Option<Drawn> {
     let mine = of_method(cells, "function-vector");
@@ -223,12 +178,12 @@ fn by_heads(cells: &[Cell]) -> Option<Drawn> {
     }
     let panel = |title: &str, one: bool| {
         let series = groups.iter().map(|(name, cells)| {
-            let mut by: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+            let mut by: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
             for (heads, share) in cells.iter().flat_map(|cell| recovery_by_heads(cell, one)) {
                 by.entry(heads).or_default().push(share);
             }
             let point =
-                |(heads, shares): (u64, Vec<f64>)| Some(Point { x: (heads as f64).log2(), ..averaged(&shares)? });
+                |(heads, shares): (usize, Vec<f64>)| Some(Point { x: (heads as f64).log2(), ..averaged(&shares)? });
             let name = format!("{name} ({})", cells.len());
             Series { name, points: by.into_iter().filter_map(point).collect() }
         });
@@ -243,7 +198,7 @@ fn by_heads(cells: &[Cell]) -> Option<Drawn> {
             "Function vectors: accuracy at the best residual by few-shot accuracy, averaged over the cells of a group of tasks, n = {} cells \
              of {} items; bands are 95 % intervals over cells. Chosen with hindsight, as in the study.",
             mine.len(),
-            items_of(mine.iter().copied()).trim_start_matches("n = ")
+            items_of(mine.iter().copied())
         ),
         plot: Plot::Lines(Lines {
             x: "number of heads".into(),
@@ -272,7 +227,6 @@ fn tuned(report: &Report<'_>) -> Option<Drawn> {
         }
     }
     let tasks = report.summaries.pairs.iter().map(|pair| pair.tasks).max()?;
-    rows.truncate(2 * FOREST);
     Some(Drawn {
         id: "base-and-tuned".into(),
         title: "Pre-trained and tuned models".into(),
@@ -296,15 +250,15 @@ fn shots(cells: &[Cell]) -> Option<Drawn> {
         }
     }
     let shown: Vec<&Cell> = by.values().flat_map(BTreeMap::values).copied().collect();
-    let names = models(shown.iter().copied());
+    let names = models(&shown);
     if names.is_empty() {
         return None;
     }
     let each = names.len() <= CURVES;
-    let panel = |(task, models): (&&str, &BTreeMap<&str, &Cell>)| {
+    let panel = |(task, of_task): (&&str, &BTreeMap<&str, &Cell>)| {
         let series = if each {
             let curve = |name: &&str| {
-                let cell = models.get(name)?;
+                let cell = of_task.get(name)?;
                 let interval = |share: f64| {
                     let n = cell.card.measured.n;
                     let e = wilson((share * n as f64).round() as usize, n, LEVEL).ok()?;
@@ -323,7 +277,7 @@ fn shots(cells: &[Cell]) -> Option<Drawn> {
                 .collect()
         } else {
             let mut shares: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-            for (shots, share) in models.values().flat_map(|cell| &cell.shots) {
+            for (shots, share) in of_task.values().flat_map(|cell| &cell.shots) {
                 shares.entry(*shots).or_default().push(*share);
             }
             let point = |(shots, all): (usize, Vec<f64>)| Some(Point { x: shots as f64, ..averaged(&all)? });
@@ -336,7 +290,7 @@ fn shots(cells: &[Cell]) -> Option<Drawn> {
         id: "demonstrations".into(),
         title: "What demonstrations are worth".into(),
         caption: format!(
-            "Accuracy of the unsteered model with so many demonstrations, n = {} models, {} items per cell; bands are 95 % intervals over {over}.",
+            "Accuracy of the unsteered model with so many demonstrations, n = {} models, n = {} items per cell; bands are 95 % intervals over {over}.",
             names.len(),
             items_of(shown.iter().copied())
         ),
@@ -389,7 +343,7 @@ fn optimism(cells: &[Cell]) -> Option<Drawn> {
             "Accuracy at the chosen setting on the items that chose it and on the reported ones, and of the setting that is best on the \
              reported ones; n = {} cells of {} items, 95 % intervals.",
             with.len(),
-            items_of(with.iter().copied()).trim_start_matches("n = ")
+            items_of(with.iter().copied())
         ),
         plot: Plot::Forest(Forest { x: "accuracy, %".into(), from: None, rows }),
     })
@@ -472,7 +426,7 @@ fn protocols(report: &Report<'_>) -> Vec<Drawn> {
                 subject.model
             ),
             caption: format!(
-                "Accuracy in per cent under each choice, with 95 % intervals, {} items. The dashed line is the first row's steered accuracy.",
+                "Accuracy in per cent under each choice, with 95 % intervals, n = {} items. The dashed line is the first row's steered accuracy.",
                 items_of(several.cells.iter().map(|(cell, _)| *cell))
             ),
             plot: Plot::Forest(Forest {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use steercheck_eval::card::Verdict;
 
-use crate::{Report, method_name};
+use crate::{Report, method_name, range};
 
 /// One paragraph from the cards.
 pub(super) fn sentence(report: &Report<'_>) -> String {
@@ -39,13 +39,8 @@ pub(super) fn sentence(report: &Report<'_>) -> String {
 /// What limits it.
 pub(super) fn caveats(report: &Report<'_>) -> String {
     let measured = || report.cells.iter().map(|cell| &cell.card.measured);
-    let range = |values: Vec<usize>| match (values.iter().min(), values.iter().max()) {
-        (Some(low), Some(high)) if low == high => low.to_string(),
-        (Some(low), Some(high)) => format!("{low} to {high}"),
-        _ => "no".into(),
-    };
-    let items = range(measured().map(|m| m.n).collect());
-    let seeds = range(measured().map(|m| m.seeds.len()).collect());
+    let items = range(measured().map(|m| m.n));
+    let seeds = range(measured().map(|m| m.seeds.len()));
     let least: Vec<f64> = report.cells.iter().filter_map(|cell| cell.card.minimum_detectable_effect).collect();
     let typical = {
         let mut sorted = least;

@@ -7,12 +7,10 @@ use steercheck_eval::record::Arm;
 /// Items at either end that stand in the page.
 const SHOWN: usize = 20;
 
-/// What an arm said to an item, and how probable the right answer was, in nats.
+/// What an arm said to an item, and how probable the right answer was, in words.
 struct Said {
     text: String,
     hit: bool,
-    log_prob: f64,
-    /// The same for people.
     weight: String,
 }
 
@@ -22,7 +20,7 @@ pub(super) fn table(records: &[&Record], id: &str) -> Markup {
     let arm = |name: &str| record.arm(name);
     let (Some(without), Some(with)) = (arm("zero-shot").or(arm("baseline")), arm("steered")) else { return html! {} };
     let few = arm("few-shot");
-    let change = |i: usize| said(with, i).log_prob - said(without, i).log_prob;
+    let change = |i: usize| log_prob(with, i) - log_prob(without, i);
     let n = record.results.items.test.len();
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|a, b| change(*a).total_cmp(&change(*b)).then(a.cmp(b)));
@@ -76,20 +74,24 @@ fn cell(said: &Said) -> Markup {
     }
 }
 
+/// The right answer's log-probability or, where answers are scored, the best one's score.
+fn log_prob(arm: &Arm, i: usize) -> f64 {
+    let score = || arm.scored.get(i).and_then(|o| o.scores.first().copied());
+    arm.outcomes.get(i).map(|o| o.answer_log_prob).or_else(score).unwrap_or(f64::NAN)
+}
+
 /// What an arm made of an item, whether answers are generated or scored.
 fn said(arm: &Arm, i: usize) -> Said {
     if let Some(o) = arm.outcomes.get(i) {
         let weight = probability(o.answer_log_prob);
-        return Said { text: o.text.clone(), hit: o.hit, log_prob: o.answer_log_prob, weight };
+        return Said { text: o.text.clone(), hit: o.hit, weight };
     }
-    let Some((hit, best, others)) =
-        arm.scored.get(i).and_then(|o| Some((o.hit, o.scores.split_first()?))).map(|(hit, (b, o))| (hit, *b, o))
-    else {
-        return Said { text: String::new(), hit: false, log_prob: f64::NAN, weight: "–".into() };
+    let Some((hit, (best, others))) = arm.scored.get(i).and_then(|o| Some((o.hit, o.scores.split_first()?))) else {
+        return Said { text: String::new(), hit: false, weight: "–".into() };
     };
     let highest = others.iter().copied().reduce(f64::max);
     let against = highest.map_or_else(String::new, |other| format!(" against {other:.2}"));
-    Said { text: String::new(), hit, log_prob: best, weight: format!("{best:.2}{against}").replace('-', "−") }
+    Said { text: String::new(), hit, weight: format!("{best:.2}{against}").replace('-', "−") }
 }
 
 /// A probability with two digits.

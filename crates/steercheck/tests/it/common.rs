@@ -169,6 +169,17 @@ pub(crate) fn tiny_model_of(folder: &Path, name: &str, fixture: &str) -> Option<
     Some(tiny)
 }
 
+/// The same with room for 512 positions: ten demonstrations are longer than the fixtures' contexts.
+pub(crate) fn roomy_model_of(folder: &Path, name: &str, fixture: &str) -> Option<PathBuf> {
+    let model = tiny_model_of(folder, name, fixture)?;
+    let config = model.join("config.json");
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&config).expect("the configuration is readable")).expect("it is JSON");
+    json["max_position_embeddings"] = 512.into();
+    std::fs::write(&config, json.to_string()).expect("the configuration can be written");
+    Some(model)
+}
+
 /// Writes `n` items for the tiny model: two words to one word, without sense.
 pub(crate) fn word_task(folder: &Path, file: &str, n: usize) {
     let line = |i: usize| format!("w{} w{}\tw{}\n", i % WORDS, i / WORDS, (i * 37 + 11) % WORDS);

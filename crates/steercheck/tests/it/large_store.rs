@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use steercheck_eval::Record;
 use steercheck_eval::record::{Outcome, Point, Setting, Value};
 
-use crate::common::{folder, says, succeeds, tiny_model_of, word_task};
+use crate::common::{folder, roomy_model_of, says, succeeds, word_task};
 
 const MODELS: usize = 36;
 const TASKS: usize = 27;
@@ -17,10 +17,7 @@ const HEADS: usize = 32;
 
 /// A record of task vectors and one of function vectors of a tiny model; none where the fixtures are missing.
 fn small(here: &Path) -> Option<Vec<Record>> {
-    let config = tiny_model_of(here, "tiny", "llama_llama3rope")?.join("config.json");
-    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&config).unwrap()).unwrap();
-    json["max_position_embeddings"] = 512.into();
-    std::fs::write(&config, json.to_string()).unwrap();
+    roomy_model_of(here, "tiny", "llama_llama3rope")?;
     word_task(here, "words.tsv", 150);
     let study = "models = [\"tiny\"]\ntasks = [\"words.tsv\"]\nseeds = 1\nside-effects = false\n[items]\ndev = 5\ntest = 5\n[tv]\n[fv]\n\
                  strengths = [1, 4]\nheads = [2, 4]\n";

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::common::{folder, list, refusal, run, says, succeeds, tiny_model_of, word_task};
+use crate::common::{folder, list, refusal, roomy_model_of, run, says, succeeds, word_task};
 
 const STUDY: &str = "models = [\"llama2-7b\", \"llama2i-7b\"]\ntasks = [\"country-capital.tsv\", \"two.tsv\"]\nseeds = 2\n\
                      side-effects = false\n[items]\ndev = 5\ntest = 8\n[tv]\n[fv]\nstrengths = [1, 4]\nheads = [2, 4]\n";
@@ -13,11 +13,7 @@ const STUDY: &str = "models = [\"llama2-7b\", \"llama2i-7b\"]\ntasks = [\"countr
 fn store() -> Option<tempfile::TempDir> {
     let here = folder();
     for (name, fixture) in [("llama2-7b", "llama_llama3rope"), ("llama2i-7b", "qwen2_tied")] {
-        let config = tiny_model_of(here.path(), name, fixture)?.join("config.json");
-        // Ten demonstrations are longer than the fixtures' contexts.
-        let mut json: Value = serde_json::from_slice(&std::fs::read(&config).unwrap()).unwrap();
-        json["max_position_embeddings"] = 512.into();
-        std::fs::write(&config, json.to_string()).unwrap();
+        roomy_model_of(here.path(), name, fixture)?;
     }
     word_task(here.path(), "country-capital.tsv", 150);
     word_task(here.path(), "two.tsv", 160);
